@@ -30,6 +30,7 @@ def start(home: Path, port: int, password: str) -> None:
     if not folder.exists():
         folder.mkdir(mode=0o700)
         os.chown(folder, home.stat().st_uid, home.stat().st_gid)
+    folder.joinpath("valkey.pid").unlink(missing_ok=True)  # stale, or we would not be here
     lines = (
         f"bind {HOST}",
         f"port {port}",
