@@ -1,0 +1,192 @@
+"""Many reads in one call by Graph's $batch. Each item is judged by itself.
+
+https://learn.microsoft.com/graph/json-batching. Every item counts against the limits; a batch only
+saves round trips.
+"""
+
+import logging
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from requests.structures import CaseInsensitiveDict
+
+from clients.errors import ApiError, BadPayload, Unauthorized
+from clients.failures import Failure, member
+from clients.http import Answer, Http
+from clients.microsoft.bearer import read_error
+
+logger = logging.getLogger(__name__)
+
+MAX_ITEMS = 20
+_ROUNDS = 4
+_MAX_WAIT_S = 60.0
+_NO_BATCH = frozenset({400, 404, 405, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """One read. `url` is relative to the version and quoted, as /security/alerts_v2/{id}."""
+
+    id: str
+    url: str
+
+
+Results = dict[str, dict[str, object] | ApiError]
+
+
+class Caller(Protocol):
+    """What a batch needs of `clients.microsoft.graph.Graph`."""
+
+    http: Http
+    batch_is_refused: bool
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        version: str = "v1.0",
+        family: str = "",
+    ) -> dict[str, object]:
+        """One object."""
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: object = None,
+        family: str = "",
+        cost: int = 1,
+        retry: bool | None = None,
+    ) -> Answer:
+        """Any call."""
+
+    def url(self, path: str, version: str) -> str:
+        """The path below the server."""
+
+    def forget_token(self) -> None:
+        """Use another token from now on."""
+
+
+def run_batch(
+    graph: Caller, requests: Iterable[BatchRequest], *, family: str, version: str
+) -> Results:
+    """The object or the error for each request, by its id.
+
+    Items that are throttled or hit a passing fault are asked again, without the others. A server
+    without $batch is asked for one item after the other. Raises an ApiError only if nothing at all
+    could be asked, as when there is no token.
+    """
+    by_id = {request.id: request for request in requests}
+    results: Results = {}
+    size = _chunk_size(graph, family)
+    todo = list(by_id.values())
+    for start in range(0, len(todo), size):
+        chunk = todo[start : start + size]
+        if graph.batch_is_refused:
+            results.update(_one_by_one(graph, chunk, family, version))
+        else:
+            results.update(_chunk(graph, chunk, family, version))
+    return results
+
+
+def _chunk_size(graph: Caller, family: str) -> int:
+    burst = getattr(graph.http.governor, "burst", None)
+    return min(MAX_ITEMS, burst(family)) if burst is not None and family else MAX_ITEMS
+
+
+def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: str) -> Results:
+    results: Results = {}
+    left = list(chunk)
+    token_renewed = False
+    for round_number in range(1, _ROUNDS + 1):
+        try:
+            results.update(_ask(graph, left, family, version))
+        except ApiError as err:
+            if err.status not in _NO_BATCH:
+                raise
+            # A 400 may come from one bad item; the others say that there is no $batch here.
+            graph.batch_is_refused = err.status != 400
+            return {**results, **_one_by_one(graph, left, family, version)}
+        errors = {r.id: e for r in left if isinstance(e := results[r.id], ApiError)}
+        if not token_renewed and any(isinstance(e, Unauthorized) for e in errors.values()):
+            token_renewed = True
+            graph.forget_token()
+            left = [r for r in left if r.id in errors and _again(errors[r.id], renewed=True)]
+            continue
+        left = [r for r in left if r.id in errors and _again(errors[r.id], renewed=False)]
+        wait = _wait_s([errors[r.id] for r in left], round_number)
+        if not left or round_number == _ROUNDS or wait > _MAX_WAIT_S:
+            break
+        if graph.http.governor is not None and any(e.status == 429 for e in errors.values()):
+            graph.http.governor.pause(graph.http.key, family, wait)
+        logger.warning("batch items will be retried family=%s count=%d", family, len(left))
+        graph.http.sleep(wait)
+    return results
+
+
+def _again(err: ApiError, *, renewed: bool) -> bool:
+    return err.retryable or (renewed and isinstance(err, Unauthorized))
+
+
+def _wait_s(errors: Sequence[ApiError], round_number: int) -> float:
+    asked = [err.retry_after_s for err in errors if err.retry_after_s is not None]
+    backoff: float = 2.0 ** (round_number - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+    return max([*asked, backoff])
+
+
+def _ask(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: str) -> Results:
+    body = {
+        "requests": [
+            {
+                "id": str(index),
+                "method": "GET",
+                "url": request.url,
+                "headers": {"Prefer": "include-unknown-enum-members"},
+            }
+            for index, request in enumerate(chunk)
+        ]
+    }
+    answer = graph.send(
+        "POST",
+        graph.url("/$batch", version),
+        json=body,
+        family=family,
+        cost=len(chunk),
+        retry=True,
+    )
+    items = member(answer.body, "responses")
+    if not isinstance(items, list):
+        raise BadPayload(f"{graph.http.name}: the field responses is missing or no list.")
+    found = {str(member(item, "id")): item for item in items if isinstance(item, dict)}
+    name = graph.http.name
+    return {request.id: _judge(name, found.get(str(i))) for i, request in enumerate(chunk)}
+
+
+def _judge(name: str, item: Mapping[str, object] | None) -> dict[str, object] | ApiError:
+    if item is None:
+        return BadPayload(f"{name}: the batch has no answer for this item.", code="missing")
+    status, body, headers = item.get("status"), item.get("body"), item.get("headers")
+    if isinstance(status, str) and status.isdigit():
+        status = int(status)
+    if not isinstance(status, int):
+        return BadPayload(f"{name}: the field responses.status is missing or no number.")
+    if 200 <= status < 300:
+        if isinstance(body, dict):
+            return body
+        return BadPayload(f"{name}: the field responses.body is no object.")
+    texts = {str(k): str(v) for k, v in headers.items()} if isinstance(headers, dict) else {}
+    return read_error(Failure(name, status, CaseInsensitiveDict(texts), body))
+
+
+def _one_by_one(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: str) -> Results:
+    results: Results = {}
+    for request in chunk:
+        try:
+            results[request.id] = graph.get(request.url, version=version, family=family)
+        except ApiError as err:
+            results[request.id] = err
+    return results

@@ -1,0 +1,134 @@
+"""Microsoft Graph: single calls, lists by page, and $batch.
+
+Conventions: https://learn.microsoft.com/graph/use-the-api, /graph/json-batching, /graph/throttling
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+
+from clients.errors import BadPayload
+from clients.http import Answer, Http
+from clients.microsoft.batch import BatchRequest, Results, run_batch
+from clients.microsoft.bearer import TokenHttp, Tokens
+from clients.microsoft.clouds import CLOUDS
+from clients.paging import MAX_PAGES, follow_pages
+
+PUBLIC_SCOPE = CLOUDS["public"].graph_scope
+
+
+class Graph:
+    """Microsoft Graph for one directory. `scope` is that of the cloud (Endpoints.graph_scope)."""
+
+    def __init__(self, http: Http, tokens: Tokens, scope: str = PUBLIC_SCOPE) -> None:
+        self.http = http
+        self._calls = TokenHttp(http, tokens, scope)
+        self.batch_is_refused = False
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        version: str = "v1.0",
+        family: str = "",
+    ) -> dict[str, object]:
+        """One object. `path` is relative to the version, such as /security/alerts_v2/{id}."""
+        return _object(self.http, self._fetch(self.url(path, version), params, family))
+
+    def pages(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        version: str = "v1.0",
+        family: str = "",
+        max_pages: int = MAX_PAGES,
+    ) -> Iterator[list[object]]:
+        """The `value` lists of a collection, page by page; see `follow_pages`."""
+        first = self._fetch(self.url(path, version), params, family)
+        return follow_pages(
+            self.http,
+            first,
+            lambda link: self._fetch(link, None, family),
+            link_field="@odata.nextLink",
+            max_pages=max_pages,
+        )
+
+    def patch(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        version: str = "v1.0",
+        family: str = "",
+    ) -> dict[str, object]:
+        """Set fields; the answer may be empty. Repeated after faults: it sets the same again."""
+        answer = self.send("PATCH", self.url(path, version), json=body, family=family, retry=True)
+        return {} if answer.body is None else _object(self.http, answer.body)
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        version: str = "v1.0",
+        family: str = "",
+    ) -> dict[str, object]:
+        """Create something; the answer may be empty. Never repeated."""
+        answer = self.send("POST", self.url(path, version), json=body, family=family)
+        return {} if answer.body is None else _object(self.http, answer.body)
+
+    def delete(self, path: str, *, version: str = "v1.0", family: str = "") -> None:
+        """Remove something; raises NotFound if it is gone."""
+        self.send("DELETE", self.url(path, version), family=family)
+
+    def batch(
+        self, requests: Iterable[BatchRequest], *, version: str = "v1.0", family: str = ""
+    ) -> Results:
+        """Many reads at once: the object or the error for each, by its id; see `run_batch`."""
+        return run_batch(self, requests, family=family, version=version)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        family: str = "",
+        cost: int = 1,
+        retry: bool | None = None,
+    ) -> Answer:
+        """Any call, with Graph's headers; the methods above are easier."""
+        headers = {
+            # Without it newer enum members arrive as unknownFutureValue.
+            "Prefer": "include-unknown-enum-members",
+            "client-request-id": str(uuid.uuid4()),
+        }
+        return self._calls.call(
+            method,
+            url,
+            params=params,
+            json=json,
+            headers=headers,
+            family=family,
+            cost=cost,
+            retry=retry,
+        )
+
+    def forget_token(self) -> None:
+        """Use another token from now on."""
+        self._calls.forget_token()
+
+    def url(self, path: str, version: str) -> str:
+        """The path below the server for a path below a version."""
+        return f"/{version}/{path.lstrip('/')}"
+
+    def _fetch(self, url: str, params: Mapping[str, str] | None, family: str) -> object:
+        return self.send("GET", url, params=params, family=family).body
+
+
+def _object(http: Http, body: object) -> dict[str, object]:
+    if not isinstance(body, dict):
+        raise BadPayload(f"{http.name}: the answer is no JSON object.")
+    return body
