@@ -46,7 +46,8 @@ class Pseudonymiser:
 
     def all_versions(self, kind: str, value: str) -> list[uuid.UUID]:
         """The pseudonyms under every key, newest first, to find rows made before a rotation."""
-        return [_digest(mac, str(kind), value) for mac in self._macs]
+        older = [_digest(mac, str(kind), value) for mac in self._macs[1:]]
+        return [self.pseudonym(kind, value), *older]
 
     def _newest(self, kind: str, value: str) -> uuid.UUID:
         return _digest(self._macs[0], kind, value)
@@ -58,8 +59,12 @@ def _digest(keyed: hmac.HMAC, kind: str, value: str) -> uuid.UUID:
     return uuid.UUID(bytes=mac.digest()[:16])
 
 
+def crockford(bits: int, length: int) -> str:
+    """The lowest 5 x `length` bits in Crockford's base 32, which has no I, L, O and U."""
+    return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(5 * length - 5, -1, -5))
+
+
 def label(kind: str, pseudonym: uuid.UUID) -> str:
     """What people read instead of a name: "User K7Q-93F" (30 bits in Crockford's base 32)."""
-    bits = pseudonym.int >> 98
-    text = "".join(_CROCKFORD[bits >> shift & 31] for shift in range(25, -1, -5))
+    text = crockford(pseudonym.int >> 98, 6)
     return f"{str(kind).replace('_', ' ').capitalize()} {text[:3]}-{text[3:]}"

@@ -1,0 +1,142 @@
+"""From a raw document to the rows that may be stored: the last place that sees content.
+
+Pure: no database, no clock, no network.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.chain import pillar_of, pillars
+from alerts.fingerprint import fingerprint
+from alerts.normalise import Unreadable, normalise
+from alerts.records import AlertRecord, EntityRecord, Severity
+from alerts.scrub import Cleaner
+from tenants.pseudonyms import Pseudonymiser
+
+SEVERITY_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """An entity as pseudonyms. `identities` identify (strongest first), `names` only find."""
+
+    kind: str
+    identities: tuple[uuid.UUID, ...]
+    older: tuple[uuid.UUID, ...]
+    names: tuple[uuid.UUID, ...]
+    ties: bool
+    roles: str
+    verdict: str
+    pillar: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """Columns of `alerts.models.Alert`, and its entities."""
+
+    columns: dict[str, object]
+    entities: tuple[EntityRow, ...]
+    updated_at: datetime
+    incident_id: str
+    activity_at: datetime
+
+    @property
+    def provider_id(self) -> str:
+        return str(self.columns["provider_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A document that can't be taken: by its id if that is harmless, else by a hash."""
+
+    reference: str
+    is_provider_id: bool
+    field: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A page, ready to be stored. `repeated` counts documents whose id came twice."""
+
+    alerts: tuple[AlertRow, ...]
+    rejected: tuple[Rejected, ...]
+    records: dict[str, AlertRecord]
+    repeated: int
+
+
+def prepare_page(documents: Iterable[object], pseudonymiser: Pseudonymiser) -> Prepared:
+    """Every document for itself; of two with one id the newer counts."""
+    newest: dict[str, AlertRecord] = {}
+    rejected = []
+    repeated = 0
+    for document in documents:
+        try:
+            record = normalise(document)
+        except Unreadable as err:
+            rejected.append(_rejected(document, err, pseudonymiser))
+            continue
+        earlier = newest.get(record.provider_id)
+        repeated += earlier is not None
+        if earlier is None or record.updated_at >= earlier.updated_at:
+            newest[record.provider_id] = record
+    rows = tuple(prepare(record, pseudonymiser) for record in newest.values())
+    return Prepared(rows, tuple(rejected), newest, repeated)
+
+
+def prepare(record: AlertRecord, pseudonymiser: Pseudonymiser) -> AlertRow:
+    """Scrubbed metadata and pseudonyms of one alert."""
+    clean = Cleaner(record)
+    activity_at = record.first_activity_at or record.created_at
+    columns = {
+        "provider_id": record.provider_id,
+        "api": record.source,
+        "title": clean.title(),
+        "category": next(filter(None, map(clean.token, record.categories)), ""),
+        "techniques": list(record.techniques),
+        "severity": SEVERITY_RANK[record.severity],
+        "status": clean.token(record.status)[:20],
+        "classification": clean.token(record.classification)[:40],
+        "determination": clean.token(record.determination)[:40],
+        "service_source": clean.token(record.service_source)[:60],
+        "detection_source": clean.token(record.detection_source)[:60],
+        "product": clean.token(record.product),
+        "detector_id": clean.token(record.detector_id),
+        "incident_id": record.incident_id,
+        "pillars": int(pillars(record)),
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "activity_at": activity_at,
+        "last_activity_at": record.last_activity_at or activity_at,
+        "fingerprint": uuid.UUID(bytes=fingerprint(record)),
+    }
+    entities = tuple(entity_row(entity, pseudonymiser, clean) for entity in record.entities)
+    return AlertRow(columns, entities, record.updated_at, record.incident_id, activity_at)
+
+
+def entity_row(entity: EntityRecord, pseudonymiser: Pseudonymiser, clean: Cleaner) -> EntityRow:
+    kind = entity.kind.value
+    versions = [pseudonymiser.all_versions(kind, key) for key in entity.identity]
+    return EntityRow(
+        kind=kind,
+        identities=tuple(pseudonyms[0] for pseudonyms in versions),
+        older=tuple(older for pseudonyms in versions for older in pseudonyms[1:]),
+        names=tuple(pseudonymiser.pseudonym(kind, name) for name in entity.search),
+        ties=entity.ties,
+        roles=",".join(filter(None, map(clean.token, entity.roles)))[:120],
+        verdict=clean.token(entity.verdict)[:40],
+        pillar=int(pillar_of(entity.kind)),
+    )
+
+
+def _rejected(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> Rejected:
+    given = document.get("id") if isinstance(document, dict) else None
+    if isinstance(given, str) and err.field != "id":
+        return Rejected(given, True, err.field, err.problem)
+    # Keyed, because a short document could be guessed from a bare hash.
+    digest = pseudonymiser.pseudonym("document", repr(document))
+    return Rejected(f"document:{digest}", False, err.field, err.problem)

@@ -1,0 +1,60 @@
+"""Celery: the broker is only a messenger; what is due and what was done stands in Postgres."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csc_portal.settings")
+
+
+class Config:
+    """Read when the app is first used, so that importing it connects to nothing."""
+
+    task_acks_late = True
+    task_reject_on_worker_lost = True
+    task_time_limit = 900
+    task_soft_time_limit = 840
+    task_ignore_result = True
+    task_default_queue = "maintenance"
+    # `slow` is for tenants that fail or hang, so that they only delay each other.
+    task_queues = tuple(Queue(name) for name in ("ingest", "tickets", "maintenance", "slow"))
+    task_serializer = "json"
+    accept_content = ("json",)
+    worker_prefetch_multiplier = 1
+    worker_hijack_root_logger = False
+    worker_max_tasks_per_child = 2000
+    broker_connection_retry_on_startup = True
+    # A task that was lost comes back by the sweep long before this.
+    broker_transport_options = {"visibility_timeout": 3600}
+    timezone = "UTC"
+    beat_schedule = {
+        "what is due": {
+            "task": "csc_portal.pipeline.start_due",
+            "schedule": 2.0,
+            "options": {"expires": 10},
+        },
+        "what stands still": {
+            "task": "csc_portal.pipeline.sweep",
+            "schedule": 20.0,
+            "options": {"expires": 60},
+        },
+        "housekeeping": {"task": "csc_portal.pipeline.tidy", "schedule": 3600.0},
+    }
+
+    @property
+    def broker_url(self) -> str:
+        return settings.CELERY_BROKER_URL or settings.BACKING.redis_url
+
+
+app = Celery("csc_portal", config_source=Config())
+app.autodiscover_tasks(["csc_portal"], related_name="pipeline")
+
+
+@setup_logging.connect
+def _keep_django_logging(**_: object) -> None:
+    """Celery leaves logging alone: settings.LOGGING says what a line may hold."""

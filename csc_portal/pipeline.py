@@ -1,0 +1,208 @@
+"""What follows what. The one place that knows the order of the stages.
+
+    start_due -> poll_tenant -> (ingest, cases) -> plan deliveries -> deliver
+    sweep: whatever stands still is started again, from what Postgres says
+
+A task opens nothing bigger than one tenant and carries only its id. Enrichment and policy will
+stand between the cases and the deliveries, in `_after_ingest`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from alerts.feed import Content, forget_old_polls, read_alerts, take_documents
+from alerts.ingest import Counts
+from clients.errors import ApiError
+from tenants.directories import BadSecret, graph_for, pseudonymiser_for
+from tenants.models import Tenant
+from tenants.scope import scope
+from ticketing.connections import connect
+from ticketing.dispatch import Outlet, Sent, dispatch, next_due
+from ticketing.plan import plan_deliveries
+
+logger = logging.getLogger(__name__)
+
+KEEP_POLLS = timedelta(days=7)
+LONGEST_BACKOFF = timedelta(hours=1)
+STUCK_AFTER = timedelta(minutes=20)
+
+
+@dataclass(slots=True)
+class Run:
+    """What one pass of the pipeline did for a tenant."""
+
+    counts: Counts = field(default_factory=Counts)
+    sent: Sent = field(default_factory=Sent)
+    error: str = ""
+
+
+def run_tenant(
+    tenant: Tenant, *, since: datetime | None = None, until: datetime | None = None
+) -> Run:
+    """The whole pipeline once, in the foreground."""
+    content: Content = {}
+    run = Run()
+    try:
+        run.counts = read_alerts(
+            tenant,
+            graph_for(tenant),
+            pseudonymiser_for(tenant),
+            since=since,
+            until=until,
+            keep=content.update,
+        )
+    except (ApiError, BadSecret) as err:
+        run.error = str(err)
+        note_failure(tenant, err)
+    else:
+        note_success(tenant)
+    run.sent = _after_ingest(tenant, content)
+    return run
+
+
+def run_documents(tenant: Tenant, documents: Iterable[list[object]]) -> Run:
+    """The pipeline on documents from elsewhere (an export, a replay), page by page."""
+    content: Content = {}
+    run = Run()
+    pseudonymiser = pseudonymiser_for(tenant)
+    for page in documents:
+        counts, _ = take_documents(tenant, page, pseudonymiser, content.update)
+        run.counts += counts
+    run.sent = _after_ingest(tenant, content)
+    return run
+
+
+def _after_ingest(tenant: Tenant, content: Content) -> Sent:
+    """Plan what is owed, then send it. Enrichment and policy belong before the plan."""
+    if _outlet(tenant) is None:
+        return Sent()
+    Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=timezone.now())
+    with scope(tenant):
+        plan_deliveries()
+    return send_deliveries(tenant, content)
+
+
+def send_deliveries(tenant: Tenant, content: Content | None = None) -> Sent:
+    """Send what is due, and note when the next is."""
+    try:
+        outlet = _outlet(tenant)
+    except (ApiError, KeyError) as err:
+        return Sent(failed=1, error=str(err))
+    if outlet is None:
+        return Sent()
+    sent = dispatch(outlet, content or {}, timezone.now)
+    with scope(tenant):
+        due = next_due()
+    Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=due)
+    return sent
+
+
+def _outlet(tenant: Tenant) -> Outlet | None:
+    connection = getattr(tenant, "ticketing", None)
+    if connection is None or not connection.is_enabled:
+        return None
+    return Outlet(
+        tenant, graph_for(tenant), connection.system, connect(connection), settings.PORTAL_URL
+    )
+
+
+# --- how a tenant fares ---------------------------------------------------------------------------
+
+
+def note_success(tenant: Tenant) -> None:
+    now = timezone.now()
+    Tenant.objects.filter(pk=tenant.pk).update(
+        polled_at=now,
+        next_poll_at=now + timedelta(seconds=settings.POLL_INTERVAL_S),
+        failing_since=None,
+        failures=0,
+        last_error="",
+    )
+
+
+def note_failure(tenant: Tenant, err: Exception) -> None:
+    """Written where people see it; the next try comes later and later, at most an hour."""
+    now = timezone.now()
+    told = getattr(err, "retry_after_s", None) or 0
+    backoff = settings.POLL_INTERVAL_S * 2 ** min(tenant.failures, 10)
+    wait = min(timedelta(seconds=max(backoff, told)), LONGEST_BACKOFF)
+    Tenant.objects.filter(pk=tenant.pk).update(
+        next_poll_at=now + wait,
+        failing_since=tenant.failing_since or now,
+        failures=F("failures") + 1,
+        last_error=str(err)[:300],
+    )
+    logger.warning("poll failed tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+@shared_task(time_limit=60, soft_time_limit=50)
+def start_due() -> None:
+    """Start a poll of every tenant that is due, each once."""
+    now = timezone.now()
+    due = Tenant.objects.filter(state=Tenant.State.ACTIVE).filter(
+        Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=now)
+    )
+    for tenant in due.order_by(F("next_poll_at").asc(nulls_first=True))[:500]:
+        # Compare and set: two beats or a slow worker start it once. A poll that is lost is due
+        # again after STUCK_AFTER.
+        claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
+        if tenant.next_poll_at is None:
+            claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at__isnull=True)
+        if claimed.update(next_poll_at=now + STUCK_AFTER):
+            poll_tenant.apply_async((tenant.pk,), queue=_lane(tenant, "ingest"))
+
+
+@shared_task(time_limit=900, soft_time_limit=840)
+def poll_tenant(tenant_id: int) -> None:
+    """Read what is new, make cases of it, send their tickets."""
+    tenant = _active(tenant_id)
+    if tenant is not None:
+        run_tenant(tenant)
+
+
+@shared_task(time_limit=900, soft_time_limit=840)
+def deliver(tenant_id: int) -> None:
+    """Send the tenant's waiting tickets and notes."""
+    tenant = _active(tenant_id)
+    if tenant is not None:
+        send_deliveries(tenant)
+
+
+@shared_task(time_limit=60, soft_time_limit=50)
+def sweep() -> None:
+    """Start what stands still: deliveries whose worker died, whose wait is over, or were lost."""
+    now = timezone.now()
+    waiting = Tenant.objects.filter(state=Tenant.State.ACTIVE, next_delivery_at__lte=now)
+    for tenant in waiting.order_by("next_delivery_at")[:500]:
+        claimed = Tenant.objects.filter(pk=tenant.pk, next_delivery_at=tenant.next_delivery_at)
+        if claimed.update(next_delivery_at=now + timedelta(minutes=2)):
+            deliver.apply_async((tenant.pk,), queue=_lane(tenant, "tickets"))
+
+
+@shared_task(time_limit=600, soft_time_limit=540)
+def tidy() -> None:
+    """Forget what nobody looks at any more."""
+    before = timezone.now() - KEEP_POLLS
+    for tenant in Tenant.objects.filter(state=Tenant.State.ACTIVE):
+        forget_old_polls(tenant, before)
+
+
+def _active(tenant_id: int) -> Tenant | None:
+    tenants = Tenant.objects.select_related("ticketing")
+    return tenants.filter(pk=tenant_id, state=Tenant.State.ACTIVE).first()
+
+
+def _lane(tenant: Tenant, queue: str) -> str:
+    return "slow" if tenant.is_failing else queue

@@ -1,0 +1,177 @@
+"""Settings, read from the environment (see .env.example). No secret stands here or there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+from csc_portal.backing import Backing
+from tenants.secrets import SecretKey, SecretKeyFallbacks
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+CSC_DATA_DIR = Path(env.str("CSC_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+
+# requests reads REQUESTS_CA_BUNDLE only; one variable is enough for the operator.
+if "SSL_CERT_FILE" in os.environ:
+    os.environ.setdefault("REQUESTS_CA_BUNDLE", os.environ["SSL_CERT_FILE"])
+
+# --- Microsoft ----------------------------------------------------------------------------------
+AZURE_CLOUD = env.str("AZURE_CLOUD", default="public")
+AZURE_KEY_VAULT_URL = env.str("AZURE_KEY_VAULT_URL", default="")
+ENDPOINT_OVERRIDES = {
+    name: env.str(name, default="")
+    for name in ("MICROSOFT_LOGIN_URL", "MICROSOFT_GRAPH_URL", "AZURE_RESOURCE_MANAGER_URL")
+}
+PUBLIC_INGRESS_URL = env.str("PUBLIC_INGRESS_URL", default="")
+PORTAL_URL = env.str("PORTAL_URL", default="")
+# Ticket systems in these networks may be called. Loopback only where the vault is there too (a lab).
+ALLOWED_PRIVATE_NETWORKS = env.list("ALLOWED_PRIVATE_NETWORKS", default=None)
+
+# --- Django -------------------------------------------------------------------------------------
+SECRET_KEY = SecretKey()
+SECRET_KEY_FALLBACKS = SecretKeyFallbacks()
+DEBUG = False
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Behind TLS in production; the demo and the tests speak plain HTTP on loopback.
+IS_HTTPS = env.bool("PORTAL_HTTPS", default=PORTAL_URL.startswith("https://"))
+
+SHARED_APPS = [
+    "csc_portal",  # first, because its migrate_schemas replaces that of django_tenants
+    "django_tenants",
+    "tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+]
+TENANT_APPS = ["alerts", "ticketing"]
+INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Tenant"  # tenants are chosen by grant, never by host name
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+AUTH_USER_MODEL = "tenants.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csc_portal.web.security.SecurityHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "csc_portal.urls"
+WSGI_APPLICATION = "csc_portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csc_portal.web.context.frame",
+            ],
+        },
+    },
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "queue"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# --- Postgres and Redis; without URLs the embedded servers of CSC_DATA_DIR are used --------------
+BACKING = Backing(
+    CSC_DATA_DIR,
+    env.str("DATABASE_URL", default=""),
+    env.str("REDIS_URL", default=""),
+)
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+POLL_INTERVAL_S = env.int("POLL_INTERVAL_S", default=60)
+DATABASES = {
+    "default": {
+        "ENGINE": "csc_portal.database",
+        "NAME": urlsplit(env.str("DATABASE_URL", default="")).path.lstrip("/") or "csc",
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        # One statement a query: an injected `; SET ROLE` can't run.
+        "OPTIONS": {"server_side_binding": True},
+    }
+}
+
+# --- Static files -------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Security -----------------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = IS_HTTPS
+CSRF_COOKIE_SECURE = IS_HTTPS
+CSRF_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- Logging: ids and counts only ----------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"tenant": {"()": "csc_portal.logs.AddTenant"}},
+    "formatters": {
+        "line": {
+            "()": "csc_portal.logs.SafeFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s tenant=%(tenant)s %(message)s",
+        }
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "filters": ["tenant"],
+            "formatter": "line",
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        name: {"level": "WARNING"}
+        for name in ("azure", "msal", "urllib3", "django.db", "django.template")
+    },
+}

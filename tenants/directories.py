@@ -1,0 +1,98 @@
+"""A tenant's way to Microsoft and its pseudonym key: clients put together from row, vault, settings.
+
+Sessions and tokens are kept for the life of the process; secrets are re-read when they rotate.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from functools import cache, lru_cache
+
+from django.conf import settings
+
+from clients.errors import ApiError
+from clients.http import Http
+from clients.microsoft.clouds import Endpoints, endpoints
+from clients.microsoft.graph import Graph
+from clients.microsoft.identity import DirectoryTokens
+from clients.microsoft.vault import Secret
+from clients.throttle import Governor
+from tenants.models import Tenant
+from tenants.pseudonyms import Pseudonymiser, derive_key
+from tenants.secrets import vault
+
+PSEUDONYM_KEY = "csc-pseudonym-key"
+
+
+class BadSecret(ValueError):
+    """A secret in the vault does not have the shape that it must have; the message says which."""
+
+
+@cache
+def cloud() -> Endpoints:
+    return endpoints(settings.AZURE_CLOUD, settings.ENDPOINT_OVERRIDES)
+
+
+@cache
+def governor() -> Governor:
+    """The request budget that all workers share."""
+    return Governor(settings.BACKING.redis_url)
+
+
+def graph_for(tenant: Tenant) -> Graph:
+    """A Graph client with the tenant's own token; one a process and tenant."""
+    return _graph(str(tenant.directory_id), str(tenant.client_id), tenant.credential_secret)
+
+
+@lru_cache(maxsize=512)
+def _graph(directory: str, client_id: str, credential_secret: str) -> Graph:
+    tokens = DirectoryTokens(
+        cloud().login,
+        directory,
+        client_id,
+        lambda: vault().get(credential_secret).value,
+        lambda: vault().forget(credential_secret),
+    )
+    http = Http(cloud().graph, governor=governor(), key=directory)
+    return Graph(http, tokens)
+
+
+def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:
+    """Keys derived from every enabled version of the master key, newest first.
+
+    Raises BadSecret when a version is not 32 bytes in base64, ApiError when the vault is away.
+    """
+    versions = _versions()
+    return _pseudonymiser(
+        tenant.public_id, tuple((secret.version, secret.value) for secret in reversed(versions))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _pseudonymiser(tenant_id: uuid.UUID, masters: tuple[tuple[str, str], ...]) -> Pseudonymiser:
+    return Pseudonymiser(
+        [(version[:8], derive_key(_master(value), tenant_id)) for version, value in masters]
+    )
+
+
+def _versions() -> list[Secret]:
+    """Oldest first. A vault that does not let us list versions has its current one."""
+    try:
+        versions = vault().versions(PSEUDONYM_KEY)
+    except ApiError as err:
+        if err.retryable:
+            raise
+        versions = []
+    return versions or [vault().get(PSEUDONYM_KEY)]
+
+
+def _master(value: str) -> bytes:
+    try:
+        master = base64.b64decode(value.strip(), validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise BadSecret(f"The secret '{PSEUDONYM_KEY}' is not base64.") from err
+    if len(master) != 32:
+        raise BadSecret(f"The secret '{PSEUDONYM_KEY}' must hold 32 bytes in base64.")
+    return master

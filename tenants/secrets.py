@@ -1,0 +1,41 @@
+"""Secrets at run time: the one vault client of this process, and Django's own key read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from clients.microsoft.vault import Vault
+
+SECRET_KEY_NAME = "csc-django-secret-key"  # noqa: S105 - the secret's name
+
+
+@cache
+def vault() -> Vault:
+    """Azure Key Vault, read by the managed identity. Raises ImproperlyConfigured without a URL."""
+    if not settings.AZURE_KEY_VAULT_URL:
+        raise ImproperlyConfigured("Set AZURE_KEY_VAULT_URL: every secret is read from Key Vault.")
+    return Vault(settings.AZURE_KEY_VAULT_URL)
+
+
+class SecretKey:
+    """Django's SECRET_KEY. Django turns it into text at each use, so a rotated one serves at once."""
+
+    def __str__(self) -> str:
+        return vault().get(SECRET_KEY_NAME).value
+
+    def __repr__(self) -> str:
+        return "<SECRET_KEY from the vault>"
+
+
+class SecretKeyFallbacks(list[str]):
+    """The key's earlier enabled versions, newest first; they still verify what they signed."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([secret.value for secret in reversed(vault().versions(SECRET_KEY_NAME)[:-1])])
+
+    def __repr__(self) -> str:
+        return "<earlier SECRET_KEYs from the vault>"

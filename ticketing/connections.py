@@ -1,0 +1,44 @@
+"""The adapter of a tenant's ticket system, put together from its connection and the vault."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from tenants.directories import governor
+from tenants.models import TicketConnection
+from tenants.secrets import vault
+from ticketing.adapters import TicketSystem, registry
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+def connect(connection: TicketConnection) -> TicketSystem:
+    """Raises KeyError for an unknown system, ApiError for a URL that may not be called."""
+    name = connection.secret_name
+    return registry[connection.system](
+        connection.url,
+        lambda: vault().get(name).value,
+        connection.options,
+        governor(),
+        private_networks_allowed=private_networks(),
+        forget_secret=lambda: vault().forget(name),
+    )
+
+
+def private_networks() -> tuple[str, ...]:
+    """Networks that a ticket system may lie in although they are not public.
+
+    Given by the operator; by default none, but loopback where the vault itself is on loopback: an
+    installation whose secrets come from this very machine is a laboratory.
+    """
+    if settings.ALLOWED_PRIVATE_NETWORKS is not None:
+        return tuple(settings.ALLOWED_PRIVATE_NETWORKS)
+    host = urlsplit(settings.AZURE_KEY_VAULT_URL).hostname or ""
+    try:
+        is_lab = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_lab = False
+    return LOOPBACK if is_lab else ()

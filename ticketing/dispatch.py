@@ -1,0 +1,224 @@
+"""Sends what `ticketing.plan` owes: one ticket a case, a note when it grows.
+
+A delivery is counted as begun before anything is sent, and its row stays locked while it is sent.
+A worker that dies lets go of the lock; the next one sees that an attempt was made and asks the
+ticket system for our reference before it creates anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from alerts.content import read_content
+from alerts.feed import Content, provider_ids
+from alerts.models import Case, CaseEvent
+from alerts.refresh import publish
+from alerts.rows import run
+from clients.errors import ApiError, Rejected
+from clients.microsoft.graph import Graph
+from tenants.models import Tenant
+from tenants.pseudonyms import crockford
+from tenants.scope import scope
+from ticketing.adapters import TicketRef, TicketSystem
+from ticketing.drafts import CaseFacts, draft_merge_note, draft_note, draft_ticket
+from ticketing.models import Delivery, Ticket
+from ticketing.plan import MERGED_GROWTH
+
+logger = logging.getLogger(__name__)
+
+ALERTS_IN_TICKET = 40
+GIVE_UP_AFTER = 12
+FIRST_WAIT_S, LONGEST_WAIT_S = 15, 3600
+FIND_MARGIN = timedelta(hours=1)
+"""Tickets are looked for from this long before the delivery was planned: clocks differ."""
+
+BEGIN = """
+UPDATE ticketing_delivery SET state = 'sending', attempts = attempts + 1 WHERE id = (
+  SELECT id FROM ticketing_delivery
+  WHERE state IN ('pending', 'sending') AND due_at <= %s
+  ORDER BY due_at, id FOR UPDATE SKIP LOCKED LIMIT 1)
+RETURNING id
+"""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a run of `dispatch` did. `error` is the last failure's message."""
+
+    tickets: int = 0
+    notes: int = 0
+    failed: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where the deliveries of one tenant go, and where their content comes from."""
+
+    tenant: Tenant
+    graph: Graph
+    system_name: str
+    system: TicketSystem
+    portal_url: str
+
+
+def dispatch(outlet: Outlet, known: Content, now: Callable[[], datetime]) -> Sent:
+    """Send everything that is due for the tenant. Stops at the first fault of the system itself.
+
+    `known`: content that is in memory anyway.
+    """
+    sent = Sent()
+    with scope(outlet.tenant):
+        while begun := run(BEGIN, [now()]):
+            try:
+                with transaction.atomic():
+                    _send(outlet, begun[0][0], known, sent, now)
+            except Rejected as err:
+                _fail(begun[0][0], err, sent, now(), is_final=True)
+            except ApiError as err:
+                _fail(begun[0][0], err, sent, now(), is_final=False)
+                break
+    return sent
+
+
+def next_due() -> datetime | None:
+    """When the tenant's next delivery is due. Inside the tenant's scope."""
+    waiting = Delivery.objects.filter(state__in=[Delivery.State.PENDING, Delivery.State.SENDING])
+    return waiting.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def reference_of(public_id: uuid.UUID) -> str:
+    """Our reference in a ticket: 60 bits of the case's random id."""
+    return "CSC-" + crockford(public_id.int >> 68, 12)
+
+
+def _send(
+    outlet: Outlet, delivery_id: int, known: Content, sent: Sent, now: Callable[[], datetime]
+) -> None:
+    delivery = (
+        Delivery.objects.select_for_update(skip_locked=True, of=["self"])
+        .select_related("case", "case__merged_into")
+        .filter(pk=delivery_id, state=Delivery.State.SENDING)
+        .first()
+    )
+    if delivery is None:
+        return  # another worker has it
+    if delivery.kind == Delivery.Kind.CREATE:
+        sent.tickets += _send_ticket(outlet, delivery, known, now)
+    else:
+        sent.notes += _send_note(outlet, delivery, known, now)
+
+
+def _send_ticket(
+    outlet: Outlet, delivery: Delivery, known: Content, now: Callable[[], datetime]
+) -> bool:
+    case = delivery.case
+    if not case.is_open:
+        _end(delivery, Delivery.State.CANCELLED, now(), error="closed before a ticket was opened")
+        return False
+    reference = reference_of(case.public_id)
+    found = None
+    if delivery.attempts > 1:
+        found = outlet.system.find(reference, delivery.created_at - FIND_MARGIN)
+    if found is None:
+        ids = provider_ids(case.pk, ALERTS_IN_TICKET)
+        content = read_content(outlet.graph, ids, known)
+        records = [content[key] for key in ids if key in content]
+        draft = draft_ticket(_facts(outlet, case), records, reference, _link(outlet, case))
+        found = outlet.system.create(draft)
+    _save_ticket(outlet, case, reference, found)
+    _end(delivery, Delivery.State.SENT, now())
+    return True
+
+
+def _send_note(
+    outlet: Outlet, delivery: Delivery, known: Content, now: Callable[[], datetime]
+) -> bool:
+    case, ticket = delivery.case, Ticket.objects.get(case=delivery.case)
+    if delivery.growth == MERGED_GROWTH:
+        other = Ticket.objects.filter(case=case.merged_into).first()
+        html = draft_merge_note(other.reference if other else "", other.url if other else "")
+    else:
+        ids = list(
+            case.alerts.filter(case_growth__gt=ticket.covers_growth)
+            .order_by("activity_at", "pk")
+            .values_list("provider_id", flat=True)[:ALERTS_IN_TICKET]
+        )
+        content = read_content(outlet.graph, ids, known)
+        records = [content[key] for key in ids if key in content]
+        html = draft_note(_facts(outlet, case), records, _link(outlet, case))
+    outlet.system.note(
+        ticket.external_id,
+        html,
+        f"{ticket.reference}/{delivery.growth}",
+        retry=delivery.attempts > 1,
+    )
+    if delivery.growth != MERGED_GROWTH:
+        Ticket.objects.filter(pk=ticket.pk).update(covers_growth=case.growth)
+    CaseEvent.objects.create(case=case, kind="ticket_note", facts={"ticket": ticket.external_id})
+    _end(delivery, Delivery.State.SENT, now())
+    return True
+
+
+def _save_ticket(outlet: Outlet, case: Case, reference: str, found: TicketRef) -> None:
+    Ticket.objects.create(
+        case=case,
+        system=outlet.system_name,
+        reference=reference,
+        external_id=found.id,
+        url=found.url,
+        status=found.status,
+        covers_growth=case.growth,
+    )
+    Case.objects.filter(pk=case.pk).update(ticket_ref=found.id, ticket_url=found.url)
+    CaseEvent.objects.create(case=case, kind="ticket", facts={"ticket": found.id})
+    publish(outlet.tenant.pk, [case.pk])
+    logger.info("ticket saved case=%s ticket=%s", case.pk, found.id)
+
+
+def _end(delivery: Delivery, state: str, at: datetime, error: str = "") -> None:
+    Delivery.objects.filter(pk=delivery.pk).update(state=state, sent_at=at, error=error)
+
+
+def _fail(delivery_id: int, err: ApiError, sent: Sent, now: datetime, *, is_final: bool) -> None:
+    """Write down what went wrong and when to try again: backoff with jitter, or as told."""
+    delivery = Delivery.objects.get(pk=delivery_id)
+    is_final = is_final or delivery.attempts >= GIVE_UP_AFTER
+    backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (delivery.attempts - 1))
+    wait = err.retry_after_s or backoff * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    Delivery.objects.filter(pk=delivery_id).update(
+        state=Delivery.State.FAILED if is_final else Delivery.State.PENDING,
+        error=str(err)[:300],
+        due_at=now + timedelta(seconds=wait),
+    )
+    sent.failed += 1
+    sent.error = str(err)
+    level = logging.ERROR if is_final else logging.WARNING
+    logger.log(level, "delivery failed id=%s kind=%s", delivery_id, type(err).__name__)
+
+
+def _link(outlet: Outlet, case: Case) -> str:
+    if not outlet.portal_url:
+        return ""
+    return f"{outlet.portal_url.rstrip('/')}/cases/{case.public_id}/"
+
+
+def _facts(outlet: Outlet, case: Case) -> CaseFacts:
+    return CaseFacts(
+        number=case.pk,
+        tenant=outlet.tenant.name,
+        title=case.title,
+        severity=case.severity,
+        priority=case.priority,
+        category=case.category,
+        alert_count=case.alert_count,
+        first_activity_at=case.first_activity_at,
+        last_activity_at=case.last_activity_at,
+    )

@@ -1,0 +1,72 @@
+"""Tickets and the deliveries that make and feed them, in the tenant's own schema."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from alerts.models import Case
+
+
+class Ticket(models.Model):
+    """The one ticket of a case in the customer's system."""
+
+    case = models.OneToOneField(Case, models.PROTECT, related_name="ticket")
+    system = models.CharField(max_length=30)
+    reference = models.CharField(max_length=40, unique=True, help_text="Ours; found in the ticket")
+    external_id = models.CharField(max_length=60)
+    url = models.CharField(max_length=300)
+    status = models.CharField(max_length=40, blank=True)
+    covers_growth = models.IntegerField(help_text="Case.growth that the ticket tells of")
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class Delivery(models.Model):
+    """The intent to create or extend a ticket, saved before anything is sent."""
+
+    class Kind(models.TextChoices):
+        CREATE = "create"
+        NOTE = "note"
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        SENDING = "sending"
+        SENT = "sent"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    case = models.ForeignKey(Case, models.CASCADE, related_name="deliveries")
+    kind = models.CharField(max_length=10, choices=Kind)
+    growth = models.IntegerField(help_text="Case.growth that it tells of")
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    attempts = models.IntegerField(default=0)
+    due_at = models.DateTimeField(db_default=Now())
+    claimed_until = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["case"], condition=models.Q(kind="create"), name="one_ticket_a_case"
+            ),
+            models.UniqueConstraint(
+                fields=["case", "growth"], condition=models.Q(kind="note"), name="one_note_a_growth"
+            ),
+        ]
+        indexes = [
+            # What is waiting or stands still.
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(state__in=["pending", "sending"]),
+                name="delivery_waiting",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for case {self.case_id}: {self.state}"
