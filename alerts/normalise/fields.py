@@ -1,0 +1,151 @@
+"""Tolerant readers for fields of documents that others wrote.
+
+They don't raise, but for `provider_id`: what can't be understood reads as nothing. Strings may be
+null, empty or numbers; lists may be missing, null or single objects; times may have any number of
+fraction digits and any offset.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from tenants.canonical import clean
+
+_PROVIDER_ID = re.compile(r"[A-Za-z0-9._:;=+/\-]{1,200}")
+_INCIDENT_ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
+_TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ].{2,40})?", re.ASCII)
+_DATE_LIKE = re.compile(r"[\d:.TZtz+\- ]{8,40}", re.ASCII)
+_LARGEST_NUMBER = 10**30
+_SHORTEST_ID = 4  # digits; shorter numbers are counts and levels, and would blank titles
+_MOST_LISTED = 30
+
+
+class Unreadable(ValueError):
+    """The document can't be taken. Names the field and the problem, never a value."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+        self.problem = problem
+
+
+def text(value: object) -> str:
+    """A string without control and invisible characters; numbers as text; else ""."""
+    if type(value) is str:
+        return clean(value) if value else ""
+    if type(value) is int:
+        return str(value) if -_LARGEST_NUMBER < value < _LARGEST_NUMBER else ""
+    if type(value) is float and math.isfinite(value):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
+    return ""
+
+
+def strings(value: object) -> list[str]:
+    """The texts of a list, or of a single value where a list is expected."""
+    items = value if type(value) is list else (value,)
+    return [found for item in items if (found := text(item))]
+
+
+def objects(value: object) -> list[dict[str, object]]:
+    """The objects of a list, or a single object where a list is expected."""
+    if type(value) is dict:
+        return [value]
+    return [item for item in value if type(item) is dict] if type(value) is list else []
+
+
+def shown(value: object, depth: int = 0) -> str:
+    """A value for people to read, at most 1,000 characters."""
+    if type(value) is bool:
+        return "yes" if value else "no"
+    if type(value) is list and depth < 3:
+        parts = (shown(item, depth + 1) for item in value[:_MOST_LISTED])
+        return ", ".join(filter(None, parts))[:1000]
+    if type(value) is dict and depth < 3:
+        pairs = ((str(key), shown(item, depth + 1)) for key, item in list(value.items())[:30])
+        return "; ".join(f"{key}: {item}" for key, item in pairs if item)[:1000]
+    return text(value)[:1000]
+
+
+def instant(value: object) -> datetime | None:
+    """An aware time in UTC. Naive times count as UTC; years outside 2000 to 2099 as malformed."""
+    if type(value) is not str:
+        return None
+    given = value.strip()
+    if not _DATE.fullmatch(given):
+        return None
+    try:
+        found = datetime.fromisoformat(given.upper().replace(" UTC", "Z"))
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if 2000 <= found.year < 2100 else None
+
+
+def enum_value(value: object, known: Mapping[str, str], otherwise: str = "unknown") -> str:
+    """The member in Microsoft's spelling; `known` maps lower case to it."""
+    return known.get(value.strip().casefold(), otherwise) if type(value) is str else otherwise
+
+
+def provider_id(value: object) -> str:
+    """The source's alert id. Unreadable if it is missing or has characters that ids don't have."""
+    found = text(value)
+    if not found:
+        raise Unreadable("id", "is missing")
+    if not _PROVIDER_ID.fullmatch(found):
+        raise Unreadable("id", "has characters that an alert id doesn't have")
+    return found
+
+
+def incident_id(value: object) -> str:
+    """Microsoft's incident id, or "" if it doesn't look like one."""
+    found = text(value)
+    return found if _INCIDENT_ID.fullmatch(found) else ""
+
+
+def techniques(value: object) -> tuple[str, ...]:
+    """MITRE technique ids in order, each once."""
+    found = (item.upper() for item in strings(value)[:100])
+    return tuple(dict.fromkeys(item for item in found if _TECHNIQUE.fullmatch(item)))
+
+
+def https_url(value: object) -> str:
+    """An https URL of at most 2,000 characters, else ""."""
+    found = text(value)
+    return found if found.startswith("https://") and len(found) <= 2000 else ""
+
+
+def leaves(value: object, metadata: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """Every text below a value, and every number that could be an id. No recursion.
+
+    Left out: times, and members of an enum in a field of that enum (`metadata`: field -> members in
+    lower case); any other value of such a field counts.
+    """
+    stack: list[tuple[str, object]] = [("", value)]
+    while stack:
+        field, item = stack.pop()
+        if type(item) is dict:
+            stack.extend(item.items())
+            if field in _FREE_KEYS:
+                yield from item
+        elif type(item) is list:
+            stack.extend((field, inner) for inner in item)
+        elif type(item) is str:
+            if not item or (field in metadata and item.casefold() in metadata[field]):
+                continue
+            if field != "@odata.type" and not (
+                field.endswith("Time") and _DATE_LIKE.fullmatch(item)
+            ):
+                yield item
+        elif type(item) in (int, float) and (number := text(item)) and len(number) >= _SHORTEST_ID:
+            yield number
+
+
+_FREE_KEYS = frozenset({"additionalData", "customDetails", "labels", "selector"})
+
+
+def without(document: Mapping[str, object], fields: Iterable[str]) -> dict[str, object]:
+    """The document's other fields."""
+    left_out = frozenset(fields)
+    return {key: value for key, value in document.items() if key not in left_out}
