@@ -143,6 +143,7 @@ class Demo:
             bind = f"127.0.0.1:{self.state.ports[name]}"
             size = ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
             command = [str(BIN / "gunicorn"), module, "--bind", bind, *size]
+            command += ["--no-control-socket"]  # it would be in the home folder, one for all
             self.portal.start(name, command, self.environment)
 
     def start_workers(self) -> None:
