@@ -61,6 +61,7 @@ class Demo:
         self.cloud = Supervisor(data_dir / "logs")
         self.portal = Supervisor(data_dir / "logs")
         self.environment: dict[str, str] = {}
+        self.tenants = 0
         self.uses_embedded = not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
         self.servers_ran_before = services.status(data_dir)["postgres"]["running"]
 
@@ -124,10 +125,12 @@ class Demo:
     def onboard(self) -> None:
         """The demo tenants, by the command that operators use; again only if something changed."""
         text = self.data_dir.joinpath("simulator", "tenants.json").read_text()
+        tenants = json.loads(text)
+        self.tenants = len(tenants)
         mark = text + os.environ.get("DATABASE_URL", "")
         if self.state.is_onboarded(mark):
             return
-        for tenant in json.loads(text):
+        for tenant in tenants:
             self.progress.step(f"Onboarding {tenant['name']}")
             words = ["onboard", tenant["slug"], "--ticketing", "freshservice", "--enable"]
             for option in ("name", "directory", "client_id", "credential_secret"):
@@ -183,7 +186,9 @@ class Demo:
         while True:
             self.check()
             counts: dict[str, Any] = json.loads(self.manage("demo_counts", "--json"))
-            if counts["tenants_with_alerts"] == counts["tenants"] and not counts["pending"]:
+            if counts["failed"]:
+                raise Failed(f"{counts['failed']} tickets failed; see {self.portal.log('worker')}")
+            if counts["tenants_with_alerts"] == self.tenants and not counts["pending"]:
                 break
             said = ", ".join(f"{counts[name]} {name}" for name in ("alerts", "cases", "tickets"))
             self.progress.note(f"{said}, {counts['pending']} pending")
