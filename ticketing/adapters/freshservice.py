@@ -30,6 +30,8 @@ _POLICY = Policy(deadline_s=90.0, retry_after_cap_s=30.0, max_bytes=32 * 1024 * 
 _MAX_SUBJECT = 255
 _PER_PAGE = 100
 _MAX_PAGES = 100
+# The order of the list is not promised. So many falling times without a rise are no chance.
+_PROOF_OF_ORDER = 10
 _CLOCK_DIFFERENCE = timedelta(minutes=10)
 _SHARE_OF_ACCOUNT = 0.8  # others use the account, too
 
@@ -171,15 +173,15 @@ class Freshservice:
             "order_type": "desc",
             **self._workspace(),
         }
-        last = datetime.max.replace(tzinfo=UTC)
-        newest_first = True
+        last, falls, newest_first = datetime.max.replace(tzinfo=UTC), 0, True
         for tickets in self._pages("/tickets", params, "tickets"):
             yield from tickets
             for ticket in tickets:
                 at = _time(ticket.get("created_at"))
                 newest_first = newest_first and at is not None and at <= last
+                falls += at is not None and at < last
                 last = at or last
-            if newest_first and last < since:
+            if newest_first and falls >= _PROOF_OF_ORDER and last < since:
                 return
 
     def _pages(
