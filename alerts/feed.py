@@ -1,4 +1,4 @@
-"""Reads a tenant's alerts from Microsoft, page by page, and moves the cursor when all are stored."""
+"""Reads a tenant's alerts from Microsoft, page by page; the cursor moves when all are stored.
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ DELETE FROM tenants_queueentry WHERE tenant_id = %s AND case_id = ANY(%s) AND ca
 
 
 def summarise(case_ids: Iterable[int]) -> set[int]:
-    """Recompute the cases from their alerts; returns those closed because Microsoft resolved all."""
+    """Recompute the cases from their alerts; returns those that Microsoft has closed by now."""
     closed = {case for case, is_closed in run(SUMMARISE, [sorted(case_ids)]) if is_closed}
     run(CLOSED_THERE, [sorted(closed)])
     return closed

@@ -30,7 +30,7 @@ ENDPOINT_OVERRIDES = {
 }
 PUBLIC_INGRESS_URL = env.str("PUBLIC_INGRESS_URL", default="")
 PORTAL_URL = env.str("PORTAL_URL", default="")
-# Ticket systems in these networks may be called. Loopback only where the vault is there too (a lab).
+# Private networks that ticket systems may lie in. Default: loopback if the vault is there (a lab).
 ALLOWED_PRIVATE_NETWORKS = env.list("ALLOWED_PRIVATE_NETWORKS", default=None)
 
 # --- Django -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A tenant's way to Microsoft and its pseudonym key: clients put together from row, vault, settings.
+"""A tenant's way to Microsoft and its pseudonym key, put together from row, vault and settings.
 
 Sessions and tokens are kept for the life of the process; secrets are re-read when they rotate.
 """
@@ -42,12 +42,13 @@ def governor() -> Governor:
 
 
 def graph_for(tenant: Tenant) -> Graph:
-    """A Graph client with the tenant's own token; one a process and tenant."""
-    return _graph(str(tenant.directory_id), str(tenant.client_id), tenant.credential_secret)
+    """A Graph client with the tenant's own token."""
+    return graph_of(str(tenant.directory_id), str(tenant.client_id), tenant.credential_secret)
 
 
 @lru_cache(maxsize=512)
-def _graph(directory: str, client_id: str, credential_secret: str) -> Graph:
+def graph_of(directory: str, client_id: str, credential_secret: str) -> Graph:
+    """A Graph client for a directory, by the secret's name; one a process."""
     tokens = DirectoryTokens(
         cloud().login,
         directory,
@@ -55,8 +56,8 @@ def _graph(directory: str, client_id: str, credential_secret: str) -> Graph:
         lambda: vault().get(credential_secret).value,
         lambda: vault().forget(credential_secret),
     )
-    http = Http(cloud().graph, governor=governor(), key=directory)
-    return Graph(http, tokens)
+    http = Http(cloud().graph, name="Microsoft Graph", governor=governor(), key=directory)
+    return Graph(http, tokens, cloud().graph_scope)
 
 
 def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:

@@ -35,7 +35,9 @@ REVOKED = (
 
 ENSURE_ROLE = """
 DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN CREATE ROLE {role} NOLOGIN; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN
+    CREATE ROLE {role} NOLOGIN;
+  END IF;
 END $$
 """
 

@@ -10,8 +10,16 @@ from django.db import connection, transaction
 
 from tenants.isolation import drop_tenant_role
 from tenants.migrating import fingerprint, migrate_tenant
-from tenants.models import RESERVED_SLUGS, SLUG, EntityIndex, QueueEntry, QueueRollup
-from tenants.models import Tenant, TicketConnection, schema_of
+from tenants.models import (
+    RESERVED_SLUGS,
+    SLUG,
+    EntityIndex,
+    QueueEntry,
+    QueueRollup,
+    Tenant,
+    TicketConnection,
+    schema_of,
+)
 from tenants.scope import owner, scope
 
 
@@ -30,31 +38,55 @@ class NewTenant:
     credential_secret: str
 
 
-def create_tenant(new: NewTenant) -> Tenant:
-    """The tenant's row, role, schema and tables. Finishes a half-made one; changes no other.
-
-    Raises OnboardingError when the slug or the directory is another tenant's.
-    """
-    _check(new)
+def check_free(new: NewTenant) -> None:
+    """Raises OnboardingError when the slug or the directory can't be this tenant's."""
+    try:
+        SLUG(new.slug)
+    except ValidationError as err:
+        raise OnboardingError(err.messages[0]) from err
+    if new.slug in RESERVED_SLUGS:
+        raise OnboardingError(f"The slug '{new.slug}' is reserved. Choose another.")
+    if not new.name.strip() or len(new.name) > 100:
+        raise OnboardingError("A tenant needs a name of 1 to 100 characters.")
     existing = Tenant.objects.filter(slug=new.slug).first()
     if existing is not None:
-        return _resume(existing, new)
+        if existing.directory_id != new.directory_id:
+            raise OnboardingError(f"The slug '{new.slug}' is taken by another directory.")
+        return
     taken = Tenant.objects.filter(directory_id=new.directory_id).first()
     if taken is not None:
         raise OnboardingError(f"This directory is already onboarded as '{taken.slug}'.")
-    schema = schema_of(new.slug)
-    if _schema_exists(schema):
-        raise OnboardingError(f"A schema '{schema}' exists already. Choose another slug.")
-    with transaction.atomic():
-        tenant = Tenant.objects.create(
-            slug=new.slug,
-            schema_name=schema,
-            name=new.name.strip(),
-            directory_id=new.directory_id,
-            client_id=new.client_id,
-            credential_secret=new.credential_secret,
+    if _schema_exists(schema_of(new.slug)):
+        raise OnboardingError(
+            f"A schema '{schema_of(new.slug)}' exists already. Choose another slug."
         )
-        migrate_tenant(tenant, fingerprint())
+
+
+def create_tenant(new: NewTenant) -> Tenant:
+    """The tenant's row, role, schema and tables: all of it or nothing; known ones are updated.
+
+    Raises OnboardingError when the slug or the directory is another tenant's.
+    """
+    check_free(new)
+    with transaction.atomic():
+        tenant, _ = Tenant.objects.update_or_create(
+            slug=new.slug,
+            defaults={
+                "name": new.name.strip(),
+                "client_id": new.client_id,
+                "credential_secret": new.credential_secret,
+            },
+            create_defaults={
+                "schema_name": schema_of(new.slug),
+                "name": new.name.strip(),
+                "directory_id": new.directory_id,
+                "client_id": new.client_id,
+                "credential_secret": new.credential_secret,
+            },
+        )
+        wanted = fingerprint()
+        if tenant.migrated_to != wanted:
+            migrate_tenant(tenant, wanted)
     return tenant
 
 
@@ -68,27 +100,6 @@ def erase_tenant(tenant: Tenant) -> None:
             drop_tenant_role(tenant)
         TicketConnection.objects.filter(tenant=tenant).delete()
         tenant.delete()
-
-
-def _check(new: NewTenant) -> None:
-    try:
-        SLUG(new.slug)
-    except ValidationError as err:
-        raise OnboardingError(err.messages[0]) from err
-    if new.slug in RESERVED_SLUGS:
-        raise OnboardingError(f"The slug '{new.slug}' is reserved. Choose another.")
-    if not new.name.strip():
-        raise OnboardingError("A tenant needs a name.")
-
-
-def _resume(tenant: Tenant, new: NewTenant) -> Tenant:
-    if tenant.directory_id != new.directory_id:
-        raise OnboardingError(f"The slug '{new.slug}' is taken by another directory.")
-    tenant.name, tenant.client_id = new.name.strip(), new.client_id
-    tenant.credential_secret = new.credential_secret
-    tenant.save(update_fields=["name", "client_id", "credential_secret"])
-    migrate_tenant(tenant, fingerprint())
-    return tenant
 
 
 def _schema_exists(schema: str) -> bool:

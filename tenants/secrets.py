@@ -22,7 +22,7 @@ def vault() -> Vault:
 
 
 class SecretKey:
-    """Django's SECRET_KEY. Django turns it into text at each use, so a rotated one serves at once."""
+    """Django's SECRET_KEY. Django makes it text at each use, so a rotated one serves at once."""
 
     def __str__(self) -> str:
         return vault().get(SECRET_KEY_NAME).value

@@ -1,0 +1,99 @@
+"""manage.py replay: take documents in again. Always safe: nothing is doubled."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.core.management.base import CommandError, CommandParser
+
+from alerts.models import Alert, Case, Quarantined
+from clients.errors import ApiError, NotFound
+from clients.microsoft.security import alerts_by_id
+from csc_portal.management.base import PortalCommand
+from csc_portal.management.commands.sync import moment, report
+from csc_portal.pipeline import run_documents, run_tenant
+from tenants.directories import graph_for
+from tenants.models import Tenant
+from tenants.scope import scope
+
+PAGE = 200
+
+
+class Command(PortalCommand):
+    help = "Read quarantined, chosen, recent or exported alerts again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug")
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--quarantined", action="store_true")
+        what.add_argument("--case", help="number or public id")
+        what.add_argument("--alert", help="Microsoft's alert id")
+        what.add_argument("--since", type=moment, help="ISO 8601")
+        what.add_argument("--file", nargs="+", type=Path, help="exports: a document or a list each")
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        tenant = self.tenant(options["slug"])
+        if options["since"]:
+            return report(run_tenant(tenant, since=options["since"]))
+        if options["file"]:
+            documents = [doc for path in options["file"] for doc in _documents(path)]
+        else:
+            documents = _fetch(tenant, _ids(tenant, options))
+        return report(run_documents(tenant, _pages(documents)))
+
+
+def _ids(tenant: Tenant, options: dict[str, Any]) -> list[str]:
+    with scope(tenant):
+        if options["quarantined"]:
+            rows = Quarantined.objects.filter(resolved_at=None, is_provider_id=True)
+            return list(rows.values_list("reference", flat=True))
+        if options["alert"]:
+            return [options["alert"]]
+        given = options["case"]
+        is_number = given.isdigit() and len(given) < 19
+        cases = Case.objects.filter(pk=given) if is_number else _by_public_id(given)
+        if not cases:
+            raise CommandError(f"There is no case '{given[:40]}'.")
+        alerts = Alert.objects.filter(case__in=cases)
+        return list(alerts.values_list("provider_id", flat=True))
+
+
+def _by_public_id(given: str) -> Any:
+    try:
+        return Case.objects.filter(public_id=uuid.UUID(given))
+    except ValueError:
+        return Case.objects.none()
+
+
+def _fetch(tenant: Tenant, ids: list[str]) -> list[object]:
+    documents: list[object] = []
+    for answer in alerts_by_id(graph_for(tenant), ids).values():
+        if isinstance(answer, NotFound):
+            continue
+        if isinstance(answer, ApiError):
+            raise answer
+        documents.append(answer)
+    if ids and not documents:
+        raise CommandError("Microsoft does not have these alerts any more.")
+    return documents
+
+
+def _documents(path: Path) -> list[object]:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except OSError as err:
+        raise CommandError(f"{path} can't be read: {err.strerror}") from err
+    except orjson.JSONDecodeError as err:
+        raise CommandError(f"{path} is not JSON (line {err.lineno}, column {err.colno}).") from err
+    if isinstance(content, dict) and isinstance(content.get("value"), list):
+        return list(content["value"])
+    return content if isinstance(content, list) else [content]
+
+
+def _pages(documents: list[object]) -> Iterator[list[object]]:
+    for start in range(0, len(documents), PAGE):
+        yield documents[start : start + PAGE]

@@ -1,0 +1,63 @@
+"""manage.py sync: the whole pipeline once, in the foreground."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from csc_portal.management.base import PortalCommand
+from csc_portal.pipeline import Run, run_tenant, send_deliveries
+
+SOURCES = ("alerts", "incidents", "secure-score", "inventory", "tickets", "all")
+READ_SO_FAR = ("alerts", "tickets", "all")
+
+
+def moment(text: str) -> datetime:
+    """ISO 8601; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise ArgumentTypeError(f"'{text[:40]}' is no time such as 2026-11-20T08:00:00Z") from err
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def report(run: Run) -> dict[str, Any]:
+    """The counts that sync and replay print."""
+    result: dict[str, Any] = {
+        **asdict(run.counts),
+        "tickets": run.sent.tickets,
+        "notes": run.sent.notes,
+        "write_backs": 0,
+        "failed": run.sent.failed + bool(run.error),
+    }
+    error = run.error or run.sent.error
+    if error:
+        result["error"] = error
+    return result
+
+
+class Command(PortalCommand):
+    help = "Read what is new for a tenant, make cases of it and send their tickets. Safe to repeat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("--source", choices=SOURCES, default="all")
+        parser.add_argument("--since", type=moment, help="ISO 8601; default: since the last time")
+        parser.add_argument("--until", type=moment, help="ISO 8601, exclusive")
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        tenant = self.tenant(options["slug"])
+        if options["source"] not in READ_SO_FAR:
+            raise CommandError(f"The source '{options['source']}' is not read yet.")
+        since, until = options["since"], options["until"]
+        if since and until and since >= until:
+            raise CommandError("--since must be before --until.")
+        if options["source"] == "tickets":
+            run = Run(sent=send_deliveries(tenant))
+        else:
+            run = run_tenant(tenant, since=since, until=until)
+        return report(run)

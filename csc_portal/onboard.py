@@ -1,0 +1,116 @@
+"""Onboarding as commands, form and demo all do it: check first, then make it at once."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from clients.errors import ApiError, NotFound
+from clients.microsoft.security import probe
+from tenants.audit import record
+from tenants.directories import graph_of, pseudonymiser_for
+from tenants.models import Tenant, TicketConnection
+from tenants.onboarding import NewTenant, OnboardingError, check_free, create_tenant
+from tenants.secrets import vault
+from ticketing.adapters import registry
+from ticketing.connections import connect
+
+NOT_CONSENTED = "AADSTS700016"
+REQUIRED_SOURCE = "alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicketing:
+    """The customer's ticket system, as an admin gives it."""
+
+    system: str
+    url: str
+    secret_name: str
+    requester_email: str = ""
+
+
+def onboard(
+    new: NewTenant, ticketing: NewTicketing | None, *, enable: bool, actor: str
+) -> tuple[Tenant, list[str]]:
+    """Check directory, credential and ticket system, then make the tenant; (tenant, warnings).
+
+    Without `enable` a missing consent or permission is only a warning: the customer's admin may
+    still have to give it. Raises OnboardingError or ApiError; then nothing was made or changed.
+    """
+    check_free(new)
+    warnings = _check_directory(new, enable=enable)
+    connection = _connection(ticketing) if ticketing else None
+    if connection is not None:
+        _check_ticketing(connection)
+    with transaction.atomic():
+        tenant = create_tenant(new)
+        if connection is not None:
+            _save_connection(tenant, connection)
+        if enable:
+            Tenant.objects.filter(pk=tenant.pk).update(
+                state=Tenant.State.ACTIVE, next_poll_at=timezone.now(), failures=0, last_error=""
+            )
+            tenant.state = Tenant.State.ACTIVE
+        record(actor, "tenant_onboarded", tenant, facts={"enabled": enable})
+    return tenant, warnings
+
+
+def _check_directory(new: NewTenant, *, enable: bool) -> list[str]:
+    """Problems that may be mended later; raises for the others."""
+    try:
+        vault().get(new.credential_secret)
+    except NotFound as err:
+        raise OnboardingError(str(err)) from err
+    # The pseudonym key is needed before the first alert can be stored.
+    pseudonymiser_for(Tenant(public_id=uuid.uuid4()))
+    graph = graph_of(str(new.directory_id), str(new.client_id), new.credential_secret)
+    try:
+        abilities = probe(graph)
+    except ApiError as err:
+        if err.code == NOT_CONSENTED and not enable:
+            return [str(err)]
+        raise
+    problems = {a.source: a for a in abilities if not a.is_there}
+    required = problems.get(REQUIRED_SOURCE)
+    if enable and required is not None and required.error is not None:
+        raise required.error
+    return [f"{a.source}: {a.error} ({a.permission})" for a in problems.values()]
+
+
+def _connection(ticketing: NewTicketing) -> TicketConnection:
+    if ticketing.system not in registry:
+        known = ", ".join(sorted(registry))
+        raise OnboardingError(f"No ticket system '{ticketing.system}'. Known: {known}.")
+    options = {}
+    if ticketing.requester_email:
+        options["requester_email"] = ticketing.requester_email
+    return TicketConnection(
+        system=ticketing.system,
+        url=ticketing.url,
+        secret_name=ticketing.secret_name,
+        options=options,
+    )
+
+
+def _check_ticketing(connection: TicketConnection) -> None:
+    try:
+        vault().get(connection.secret_name)
+    except NotFound as err:
+        raise OnboardingError(str(err)) from err
+    connect(connection).check()
+
+
+def _save_connection(tenant: Tenant, connection: TicketConnection) -> None:
+    TicketConnection.objects.update_or_create(
+        tenant=tenant,
+        defaults={
+            "system": connection.system,
+            "url": connection.url,
+            "secret_name": connection.secret_name,
+            "options": connection.options,
+            "is_enabled": True,
+        },
+    )

@@ -1,0 +1,38 @@
+"""Sets the environment that the portal's settings read, before Django is set up.
+
+Loaded as a pytest plugin (pyproject.toml). Nothing is started here: the embedded servers start at
+the first connection, the simulator with the fixture `simulator`, on the port chosen here.
+"""
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+HOME = Path(tempfile.mkdtemp(prefix="csc-test-"))
+SIMULATOR = HOME / "simulator"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+PORT = _free_port()
+URL = f"https://127.0.0.1:{PORT}"
+
+for _name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
+    os.environ.pop(_name, None)
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="csc_portal.settings",
+    CSC_DATA_DIR=str(HOME / "data"),
+    AZURE_KEY_VAULT_URL=URL,
+    MICROSOFT_LOGIN_URL=URL,
+    MICROSOFT_GRAPH_URL=URL,
+    AZURE_RESOURCE_MANAGER_URL=URL,
+    IDENTITY_ENDPOINT=f"{URL}/msi/token",
+    IDENTITY_HEADER="set-by-the-fixture",
+    REQUESTS_CA_BUNDLE=str(SIMULATOR / "ca.pem"),
+    POLL_INTERVAL_S="2",
+)
