@@ -180,6 +180,8 @@ def _error(name: str, err: HttpResponseError) -> ApiError:
     code = safe_code(getattr(err.error, "code", None))
     inner = getattr(err.error, "innererror", None)
     inner_code = safe_code(member(inner, "code"))
+    if status is not None and status < 300:
+        return BadPayload("Key Vault: the answer cannot be read.", status=status)
     if status == 404:
         return NotFound(f"The vault has no secret named {name}.", status=404, code=code)
     if status == 403:
