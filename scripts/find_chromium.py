@@ -78,7 +78,8 @@ def _run(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
-    return (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+    lines = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
+    return next((line.strip() for line in lines if line.startswith(("E:", "Error"))), lines[-1])
 
 
 if __name__ == "__main__":
