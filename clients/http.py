@@ -230,7 +230,7 @@ class Http:
             with response:
                 return self._read(response, call, deadline)
         # "from None" here and below: the texts of these errors hold the URL with its query.
-        except requests.Timeout:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise self._too_slow() from None
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as err:
             raise self._connection_fault(err) from None
