@@ -12,7 +12,7 @@ from typing import Protocol
 
 from requests.structures import CaseInsensitiveDict
 
-from clients.errors import ApiError, BadPayload, Unauthorized
+from clients.errors import ApiError, BadPayload, Unauthorized, Unavailable
 from clients.failures import Failure, member
 from clients.http import Answer, Http
 from clients.microsoft.bearer import read_error
@@ -168,7 +168,7 @@ def _ask(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: str
 
 def _judge(name: str, item: Mapping[str, object] | None) -> dict[str, object] | ApiError:
     if item is None:
-        return BadPayload(f"{name}: the batch has no answer for this item.", code="missing")
+        return Unavailable(f"{name}: the batch has no answer for this item.", code="missing")
     status, body, headers = item.get("status"), item.get("body"), item.get("headers")
     if isinstance(status, str) and status.isdigit():
         status = int(status)

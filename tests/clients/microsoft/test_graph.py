@@ -176,15 +176,17 @@ def test_odd_batch_answers(graph: Graph, mock: responses.RequestsMock) -> None:
         {"id": "0", "status": "200", "body": {"n": 0}},
         {"id": "1", "status": 200, "body": None},
         {"id": "2", "body": {}},
-        "nonsense",
+        "nonsense instead of item 3",
         {"id": "4", "status": 302, "headers": None},
     ]
     mock.post(BATCH, json={"responses": items})
+    mock.post(BATCH, json={"responses": []})
     results = ask(graph, 5)
     assert results["id-0"] == {"n": 0}
     kinds = [type(results[f"id-{n}"]).__name__ for n in range(1, 5)]
-    assert kinds == ["BadPayload", "BadPayload", "BadPayload", "Rejected"]
-    mock.replace("POST", BATCH, json={"value": []})
+    assert kinds == ["BadPayload", "BadPayload", "Unavailable", "Rejected"]
+    mock.reset()
+    mock.post(BATCH, json={"value": []})
     with pytest.raises(BadPayload, match="responses"):
         ask(graph, 1)
 
