@@ -25,19 +25,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`calls` per `window_s` seconds for each key and, if set, for all keys together in the same
-    window.
+    """`calls` per `window_s` seconds for each key.
+
+    `all_keys` holds for all keys together in the same window. `within` names another family whose
+    bucket is charged, too, because the vendor counts both together.
     """
 
     calls: int
     window_s: int
     all_keys: int | None = None
+    within: str = ""
 
 
 LIMITS: Mapping[str, Limit] = {
-    "alerts": Limit(140, 60),  # 150 a minute per app and tenant
-    "incidents": Limit(50, 60),
-    "secure_score": Limit(20, 60),
+    "alerts": Limit(140, 60),  # 150 a minute per app and tenant, with the next two
+    "incidents": Limit(50, 60, within="alerts"),
+    "secure_score": Limit(20, 60, within="alerts"),
     # 5 and 122 in 10 s. The longer window makes up for time on the wire.
     "audit_logs": Limit(5, 11, all_keys=115),
     "identity_protection": Limit(1, 1),
@@ -112,10 +115,16 @@ class Governor:
     def _try(self, key: str, family: str, cost: int) -> float:
         limit = self._overrides.get((key, family), self._limits[family])
         name = _name(key, family)
+        buckets = [(name, limit.calls, limit.window_s)]
+        if limit.within:
+            other = self._limits[limit.within]
+            buckets.append((_name(key, limit.within), other.calls, other.window_s))
+        if limit.all_keys is not None:
+            buckets.append((family, limit.all_keys, limit.window_s))
 
-        def attempt(buckets: "_Buckets", share: int) -> float:
-            wait = buckets.paused_for(name, self._clock())
-            return wait if wait > 0 else buckets.take(name, family, limit, cost, share)
+        def attempt(store: "_Buckets", share: int) -> float:
+            wait = store.paused_for(name, self._clock())
+            return wait if wait > 0 else store.take(buckets, cost, share)
 
         return self._run(attempt)
 
@@ -165,20 +174,19 @@ class _Buckets:
             self._client.set(f"csc:pause:{name}", 1, px=max(1, int(seconds * 1000)))
         return seconds
 
-    def take(self, name: str, family: str, limit: Limit, cost: int, share: int) -> float:
-        """Take `cost` calls and return 0, or return the seconds to wait before asking again."""
-        own = _item(limit.calls, limit.window_s, share)
-        cost = min(cost, own.amount)
-        if limit.all_keys is not None:
-            # The common bucket is looked at first: a call refused there must not use up the key's
-            # own share.
-            common = _item(limit.all_keys, limit.window_s, share)
-            if not self._limiter.test(common, family, cost=cost):
-                return self._until_reset(common, family)
-            if not self._limiter.hit(own, name, cost=cost):
-                return self._until_reset(own, name)
-            return 0.0 if self._limiter.hit(common, family, cost=cost) else 0.1
-        return 0.0 if self._limiter.hit(own, name, cost=cost) else self._until_reset(own, name)
+    def take(self, buckets: list[tuple[str, int, int]], cost: int, share: int) -> float:
+        """Take `cost` from each (name, calls, window_s) and return 0, or the seconds to wait."""
+        items = [(name, _item(calls, window_s, share)) for name, calls, window_s in buckets]
+        cost = min(cost, *(item.amount for _name, item in items))
+        # First look at those that others use as well: a call that one of them refuses must not
+        # use up the key's own share.
+        for name, item in items[1:]:
+            if not self._limiter.test(item, name, cost=cost):
+                return self._until_reset(item, name)
+        for name, item in items:
+            if not self._limiter.hit(item, name, cost=cost):
+                return self._until_reset(item, name)
+        return 0.0
 
     def _until_reset(self, item: RateLimitItem, name: str) -> float:
         reset_at = self._limiter.get_window_stats(item, name).reset_time

@@ -68,8 +68,13 @@ def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Quiet: clients of these tests hang up."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "tickets.example.com").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)

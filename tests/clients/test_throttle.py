@@ -62,6 +62,13 @@ def test_a_call_refused_by_the_common_bucket_keeps_its_own_share(key: str) -> No
     governor.acquire(other, "all", wait_s=3)
 
 
+def test_families_that_are_counted_together(redis_url: str, key: str) -> None:
+    limits = {"alerts": Limit(3, 60), "incidents": Limit(2, 60, within="alerts")}
+    governor = Governor(redis_url, limits)
+    assert [acquired(governor, key, "incidents") for _ in range(3)] == [True, True, False]
+    assert [acquired(governor, key, "alerts") for _ in range(2)] == [True, False]
+
+
 def test_waits_for_its_turn(redis_url: str, key: str) -> None:
     governor = Governor(redis_url, FEW)
     began = time.monotonic()
