@@ -43,9 +43,7 @@ def is_invisible(char: str) -> bool:
 def clean(text: str) -> str:
     """Trim, apply NFKC, drop control and invisible characters, mend lone surrogates."""
     if text.isascii():
-        if not text.isprintable():
-            text = _CONTROL.sub("", text)
-        return text.strip()
+        return text.strip() if text.isprintable() else _CONTROL.sub("", text).strip()
     text = unicodedata.normalize("NFKC", _SURROGATES.sub("\ufffd", text))
     kept = (char for char in text if char.isprintable() or not is_invisible(char))
     return _CONTROL.sub("", "".join(kept)).strip()
@@ -60,9 +58,9 @@ def _given(text: str) -> str:
 def canonical_id(text: str) -> str:
     """An opaque id: lower case; GUIDs in their usual form; the zero GUID is nothing."""
     text = _given(text)
-    if len(text) >= 32 and (guid := canonical_guid(text)):
-        return guid
-    return "" if not text.strip("0-{}") else text
+    if len(text) >= 32 and (match := _GUID.fullmatch(text.strip("{}() "))):
+        text = "-".join(match.groups())
+    return text if text.strip("0-{}") else ""
 
 
 def canonical_guid(text: str) -> str:
@@ -106,14 +104,21 @@ def canonical_domain(text: str) -> str:
 
 def canonical_host(text: str) -> str:
     """A host name as given (short or full): lower case, no `\\\\`, no `$` or dot at the end."""
-    text = _BARE_HOST.sub("", clean(text)).lstrip("\\").rstrip("$. ")
-    return "" if text in ("", "localhost") or "@" in text else canonical_domain(text)
+    text = _given(text)
+    if "\\" in text:
+        text = _BARE_HOST.sub("", text).lstrip("\\")
+    text = text.replace("[.]", ".").rstrip("$. ").lstrip(".").removeprefix("*.")
+    if text in _NOTHING or text == "localhost" or "@" in text:
+        return ""
+    return text if text.isascii() else _ascii_domain(text)
 
 
 def short_host(text: str) -> str:
     """The first label of a host name; an IP address has none."""
     host = canonical_host(text)
-    return "" if not host or canonical_ip(host) else host.partition(".")[0]
+    if host and (host[0].isdigit() or ":" in host) and canonical_ip(host):
+        return ""
+    return host.partition(".")[0]
 
 
 def _parsed_ip(text: str) -> str:

@@ -12,16 +12,14 @@ from functools import cache, lru_cache
 
 from django.conf import settings
 
-from clients.errors import ApiError
 from clients.http import Http
 from clients.microsoft.clouds import Endpoints, endpoints
 from clients.microsoft.graph import Graph
 from clients.microsoft.identity import DirectoryTokens
-from clients.microsoft.vault import Secret
 from clients.throttle import Governor
 from tenants.models import Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
-from tenants.secrets import vault
+from tenants.secrets import vault, versions_of
 
 PSEUDONYM_KEY = "csc-pseudonym-key"
 
@@ -65,7 +63,7 @@ def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:
 
     Raises BadSecret when a version is not 32 bytes in base64, ApiError when the vault is away.
     """
-    versions = _versions()
+    versions = versions_of(PSEUDONYM_KEY)
     return _pseudonymiser(
         tenant.public_id, tuple((secret.version, secret.value) for secret in reversed(versions))
     )
@@ -76,17 +74,6 @@ def _pseudonymiser(tenant_id: uuid.UUID, masters: tuple[tuple[str, str], ...]) -
     return Pseudonymiser(
         [(version[:8], derive_key(_master(value), tenant_id)) for version, value in masters]
     )
-
-
-def _versions() -> list[Secret]:
-    """Oldest first. A vault that does not let us list versions has its current one."""
-    try:
-        versions = vault().versions(PSEUDONYM_KEY)
-    except ApiError as err:
-        if err.retryable:
-            raise
-        versions = []
-    return versions or [vault().get(PSEUDONYM_KEY)]
 
 
 def _master(value: str) -> bytes:

@@ -8,7 +8,8 @@ from functools import cache
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from clients.microsoft.vault import Vault
+from clients.errors import ApiError
+from clients.microsoft.vault import Secret, Vault
 
 SECRET_KEY_NAME = "csc-django-secret-key"  # noqa: S105 - the secret's name
 
@@ -19,6 +20,17 @@ def vault() -> Vault:
     if not settings.AZURE_KEY_VAULT_URL:
         raise ImproperlyConfigured("Set AZURE_KEY_VAULT_URL: every secret is read from Key Vault.")
     return Vault(settings.AZURE_KEY_VAULT_URL)
+
+
+def versions_of(name: str) -> list[Secret]:
+    """A secret's enabled versions, oldest first. A vault that does not list them has its newest."""
+    try:
+        versions = vault().versions(name)
+    except ApiError as err:
+        if err.retryable:
+            raise
+        versions = []
+    return versions or [vault().get(name)]
 
 
 class SecretKey:
@@ -35,7 +47,7 @@ class SecretKeyFallbacks(list[str]):
     """The key's earlier enabled versions, newest first; they still verify what they signed."""
 
     def __iter__(self) -> Iterator[str]:
-        return iter([secret.value for secret in reversed(vault().versions(SECRET_KEY_NAME)[:-1])])
+        return iter([secret.value for secret in reversed(versions_of(SECRET_KEY_NAME)[:-1])])
 
     def __repr__(self) -> str:
         return "<earlier SECRET_KEYs from the vault>"

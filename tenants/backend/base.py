@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.db import InternalError
+from django.db.backends.postgresql.base import ServerBindingCursor
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantWrapper
 from psycopg import sql
 
@@ -38,6 +40,17 @@ def role(database: str, name: str) -> str:
     return f"{database}_{name}"
 
 
+class OneStatementCursor(ServerBindingCursor):
+    """Sends every query by the extended protocol, which takes one statement only.
+
+    psycopg uses the simple protocol for a query without parameters; an injected `; SET ROLE` would
+    then be executed. `_execute_send` is psycopg's own seam (3.3); a test watches that it works.
+    """
+
+    def _execute_send(self, query: Any, **options: Any) -> None:
+        super()._execute_send(query, **{**options, "force_extended": True})
+
+
 class DatabaseWrapper(TenantWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: Session | None = None
@@ -50,6 +63,7 @@ class DatabaseWrapper(TenantWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()
+        params["cursor_factory"] = OneStatementCursor
         # Set by the server at start-up, so that no query ever needs set_config().
         params["options"] = (
             f"-c role={self.portal_session().role} -c TimeZone=UTC -c csc.tenants={{}} "
@@ -69,9 +83,12 @@ class DatabaseWrapper(TenantWrapper):
             return
         self._applied = None
         try:
-            self.connection.execute(self.session.statement())
-        except psycopg.errors.InFailedSqlTransaction:
-            return  # only a rollback can follow, and it brings us back here
+            with self.wrap_database_errors, psycopg.Cursor(self.connection) as cursor:
+                cursor.execute(self.session.statement())
+        except InternalError as err:
+            if isinstance(err.__cause__, psycopg.errors.InFailedSqlTransaction):
+                return  # only a rollback can follow, and it brings us back here
+            raise
         self._applied = self.session
 
     def _handle_search_path(self, cursor: Any = None) -> None:
