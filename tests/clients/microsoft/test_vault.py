@@ -21,7 +21,7 @@ from clients.errors import (
     Unavailable,
 )
 from clients.microsoft.vault import Secret, Vault
-from tests.clients.conftest import FakeTime
+from tests.clients.conftest import FakeTime, WireServer, reply
 from tests.payloads import load
 
 URL = "https://vault.example.com:8443"
@@ -98,6 +98,22 @@ class KeyVault:
 def mock() -> responses.RequestsMock:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
+
+
+def test_the_managed_identity_over_tls(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{wire.url}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "identity-header")
+    token = {"access_token": "t1", "expires_on": "4102444800", "token_type": "Bearer"}
+    bundle = {"id": f"{wire.url}/secrets/app-key/v1", "value": "one", "attributes": {}}
+    wire.replies = [
+        reply(401, b"", WWW_Authenticate=CHALLENGE),
+        reply(200, json.dumps(token).encode(), Content_Type="application/json"),
+        reply(200, json.dumps(bundle).encode(), Content_Type="application/json"),
+    ]
+    assert Vault(wire.url).get("app-key") == Secret("one", "v1")
+    assert "resource=https://vault.azure.net" in wire.paths[1]
+    assert wire.headers[1]["X-IDENTITY-HEADER"] == "identity-header"
+    assert wire.headers[2]["Authorization"] == "Bearer t1"
 
 
 def test_get_is_kept_for_its_time(
