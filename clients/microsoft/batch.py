@@ -112,28 +112,31 @@ def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: s
             graph.batch_is_refused = err.status != 400
             return {**results, **_one_by_one(graph, left, family, version)}
         errors = {r.id: e for r in left if isinstance(e := results[r.id], ApiError)}
-        if not token_renewed and any(isinstance(e, Unauthorized) for e in errors.values()):
+        renew = not token_renewed and any(isinstance(e, Unauthorized) for e in errors.values())
+        if renew:
             token_renewed = True
             graph.forget_token()
-            left = [r for r in left if r.id in errors and _again(errors[r.id], renewed=True)]
-            continue
-        left = [r for r in left if r.id in errors and _again(errors[r.id], renewed=False)]
+        left = [r for r in left if r.id in errors and _may_pass(errors[r.id], renew)]
         wait = _wait_s([errors[r.id] for r in left], round_number)
         if not left or round_number == _ROUNDS or wait > _MAX_WAIT_S:
             break
-        if graph.http.governor is not None and any(e.status == 429 for e in errors.values()):
-            graph.http.governor.pause(graph.http.key, family, wait)
+        governor = graph.http.governor
+        if governor is not None and family and any(errors[r.id].status == 429 for r in left):
+            governor.pause(graph.http.key, family, wait)
         logger.warning("batch items will be retried family=%s count=%d", family, len(left))
         graph.http.sleep(wait)
     return results
 
 
-def _again(err: ApiError, *, renewed: bool) -> bool:
-    return err.retryable or (renewed and isinstance(err, Unauthorized))
+def _may_pass(err: ApiError, token_renewed: bool) -> bool:
+    return err.retryable or (token_renewed and isinstance(err, Unauthorized))
 
 
 def _wait_s(errors: Sequence[ApiError], round_number: int) -> float:
-    asked = [err.retry_after_s for err in errors if err.retry_after_s is not None]
+    faults = [err for err in errors if err.retryable]
+    if not faults:
+        return 0.0  # a new token needs no waiting
+    asked = [err.retry_after_s for err in faults if err.retry_after_s is not None]
     backoff: float = 2.0 ** (round_number - 1) * random.uniform(0.5, 1.5)  # noqa: S311
     return max([*asked, backoff])
 

@@ -148,12 +148,18 @@ def test_a_long_wait_is_left_to_the_caller(graph: Graph, mock: responses.Request
 
 
 def test_a_token_refused_by_items_is_replaced_once(
-    graph: Graph, mock: responses.RequestsMock, tokens: CountedTokens
+    graph: Graph, mock: responses.RequestsMock, tokens: CountedTokens, fake_time: FakeTime
 ) -> None:
     mock.add_callback("POST", BATCH, callback=answer({0: 401}))
     mock.add_callback("POST", BATCH, callback=answer({}))
     assert ask(graph, 2) == {"id-0": {"n": 0}, "id-1": {"n": 1}}
     assert tokens.number == 2
+    assert fake_time.sleeps == [0]
+    mock.reset()
+    mock.add_callback("POST", BATCH, callback=answer({0: 401, 1: 429}, **{"Retry-After": "7"}))
+    mock.add_callback("POST", BATCH, callback=answer({0: 401}))
+    assert isinstance(ask(graph, 2)["id-0"], Unauthorized)
+    assert fake_time.sleeps == [0, 7]
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 501])
