@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from alerts.ingest import store_page
@@ -37,6 +38,11 @@ def attempt(statement: str) -> list[tuple]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+def fetch(rows: QuerySet) -> list:
+    with transaction.atomic():
+        return list(rows)
 
 
 ATTACKS = {
@@ -146,9 +152,8 @@ def test_injection_through_the_orm_sends_one_statement(both):
     qa, qatest = both
     injected = RawSQL(f"1); SET ROLE csc_t{qatest.pk}; SELECT (1", [])  # noqa: S611
     with scope(qa):
-        annotated = Alert.objects.annotate(x=injected).values("x")
-        with transaction.atomic(), pytest.raises(DatabaseError):
-            list(annotated)
+        with pytest.raises(DatabaseError):
+            fetch(Alert.objects.annotate(x=injected).values("x"))
         assert attempt("SELECT current_user") == [(f"csc_t{qa.pk}",)]
 
 
