@@ -90,6 +90,7 @@ class EntityRecord:
 class AlertRecord:
     """One alert, read completely. Times are aware and in UTC.
 
+    `description` and `recommended_actions` are as the source wrote them, the title is cleaned.
     Personal, so never stored: title, description, recommended_actions, assigned_to, the two URLs,
     entities and sensitive. Everything else has been checked to be safe to store. `sensitive` is
     every text of the document that may name a person or a thing. `unread` says what was not

@@ -6,7 +6,7 @@ from alerts.normalise.entities import Entities
 from alerts.normalise.enums import (
     CLASSIFICATIONS,
     DETERMINATIONS,
-    ENUM_FIELDS,
+    HARMLESS_VALUES,
     SEVERITIES,
     STATUSES,
 )
@@ -18,7 +18,9 @@ from alerts.normalise.fields import (
     instant,
     leaves,
     objects,
+    paragraphs,
     provider_id,
+    raw,
     strings,
     techniques,
     text,
@@ -27,14 +29,14 @@ from alerts.normalise.fields import (
 from alerts.records import AlertRecord, Severity
 from alerts.scrub import clean_metadata
 
-_HARMLESS_FIELDS = (
+_HARMLESS_FIELDS = frozenset({
     "@odata.type", "@odata.context", "@odata.etag", "id", "incidentId", "status", "severity",
     "classification", "determination", "serviceSource", "detectionSource", "productName",
     "detectorId", "title", "description", "recommendedActions", "category", "categories",
     "alertWebUrl", "incidentWebUrl", "mitreTechniques", "createdDateTime", "lastUpdateDateTime",
     "resolvedDateTime", "firstActivityDateTime", "lastActivityDateTime", "systemTags",
     "alertPolicyId", "investigationState", "providerAlertId",
-)  # fmt: skip
+})  # fmt: skip
 
 
 def normalise_alert(document: Mapping[str, object]) -> AlertRecord:
@@ -47,14 +49,13 @@ def normalise_alert(document: Mapping[str, object]) -> AlertRecord:
     entities = Entities()
     for evidence in objects(document.get("evidence")):
         entities.add(evidence)
-    sensitive = frozenset(leaves(without(document, _HARMLESS_FIELDS), ENUM_FIELDS))
+    sensitive = leaves(without(document, _HARMLESS_FIELDS), HARMLESS_VALUES)
     stored = clean_metadata(
         {
             "service": [text(document.get("serviceSource"))],
             "detection": [text(document.get("detectionSource"))],
             "product": [text(document.get("productName"))],
             "detector": [text(document.get("detectorId"))],
-            "incident": [incident_id(document.get("incidentId"))],
             "categories": strings(document.get("categories")) or strings(document.get("category")),
             "unread": list(entities.unread),
         },
@@ -64,8 +65,8 @@ def normalise_alert(document: Mapping[str, object]) -> AlertRecord:
         provider_id=given_id,
         source="alerts_v2",
         title=text(document.get("title")),
-        description=text(document.get("description")),
-        recommended_actions="\n".join(strings(document.get("recommendedActions"))),
+        description=raw(document.get("description")),
+        recommended_actions=paragraphs(document.get("recommendedActions")),
         severity=Severity(enum_value(document.get("severity"), SEVERITIES)),
         status=enum_value(document.get("status"), STATUSES),
         classification=enum_value(document.get("classification"), CLASSIFICATIONS),
@@ -76,7 +77,7 @@ def normalise_alert(document: Mapping[str, object]) -> AlertRecord:
         detector_id="".join(stored["detector"]),
         categories=stored["categories"],
         techniques=techniques(document.get("mitreTechniques")),
-        incident_id="".join(stored["incident"]),
+        incident_id=incident_id(document.get("incidentId"), sensitive),
         incident_url=https_url(document.get("incidentWebUrl")),
         alert_url=https_url(document.get("alertWebUrl")),
         assigned_to=text(document.get("assignedTo")),

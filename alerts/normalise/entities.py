@@ -7,7 +7,7 @@ DEEPEST levels. What lies beyond is said in `unread`; its texts still count as s
 import re
 
 from alerts.normalise.enums import REMEDIATIONS, ROLES, VERDICTS
-from alerts.normalise.fields import enum_value, objects, shown, strings, text
+from alerts.normalise.fields import LONGEST_SHOWN, enum_value, objects, raw, shown, strings, text
 from alerts.normalise.keys import Document
 from alerts.normalise.nesting import STRING_FIELD, TYPE_BY_FIELD, TYPE_BY_SIGN
 from alerts.normalise.shapes import SHAPES, Rule, Shape
@@ -73,7 +73,9 @@ class _Draft:
         """Take over what another draft of the same thing knows."""
         keys = dict.fromkeys(self.identity + other.identity)
         self.identity = sorted(keys, key=lambda key: _RANKS.get(key.partition(":")[0], 99))
-        self.search += [key for key in other.search if key not in self.search]
+        self.search = [
+            key for key in dict.fromkeys(self.search + other.search) if key not in self.identity
+        ]
         self.name = self.name or other.name
         for label, value in other.details.items():
             self.details.setdefault(label, value)
@@ -86,7 +88,7 @@ class _Draft:
         return EntityRecord(
             kind=self.kind,
             identity=tuple(self.identity),
-            search=tuple(key for key in self.search if key not in self.identity),
+            search=tuple(self.search),
             name=self.name,
             details=tuple(self.details.items()),
             roles=tuple(self.roles),
@@ -110,6 +112,7 @@ class Entities:
         self._drafts: list[_Draft] = []
         self._by_key: dict[str, _Draft] = {}
         self._objects = 0
+        self._latest: dict[str, tuple[Document, _Draft]] = {}
         self.unread: dict[str, None] = {}
 
     def add(
@@ -127,6 +130,9 @@ class Entities:
         if depth > DEEPEST:
             self.unread["evidence nested too deep"] = None
             return
+        if depth and (latest := self._latest.get(expected)) and latest[0] == document:
+            _take_role(latest[1], role)  # one account or image in many processes
+            return
         named = document.get("@odata.type")
         name = _short_type(named) if type(named) is str else ""
         shape = SHAPES.get(name) or SHAPES.get(expected or _type_by_sign(document))
@@ -139,6 +145,8 @@ class Entities:
         if draft is not None:
             _describe(draft, document, role)
             draft = self._merge(draft)
+            if depth:
+                self._latest[expected] = (document, draft)
         details = self._look_inside(document, depth)
         if draft is not None:
             draft.details = details | draft.details
@@ -156,12 +164,21 @@ class Entities:
         """Read the objects within an object; returns its own fields as details."""
         details: dict[str, str] = {}
         for field, value in document.items():
-            if field in _SKIPPED or value is None or value == "" or value == []:
+            if value is None or field in _SKIPPED:
                 continue
-            if (type(value) is dict or type(value) is list) and self._nested(field, value, depth):
+            if type(value) is str:
+                plain = value.isprintable() and value.isascii() and len(value) <= LONGEST_SHOWN
+                seen = value if plain else shown(value)
+            elif (type(value) is dict or type(value) is list) and (
+                not value or self._nested(field, value, depth)
+            ):
                 continue
-            if len(details) < _MOST_DETAILS and (seen := shown(value)):
+            else:
+                seen = shown(value)
+            if seen:
                 details[field] = seen
+            if len(details) >= _MOST_DETAILS:
+                break
         return details
 
     def _nested(self, field: str, value: object, depth: int) -> bool:
@@ -253,7 +270,7 @@ def _keys(document: Document, rules: tuple[Rule, ...]) -> list[str]:
     keys = []
     for namespace, field, rule in rules:
         value = document.get(field)
-        if value and (found := rule(text(value))):
+        if value and (found := rule(raw(value))):
             keys.append(namespace + found)
     return keys
 
@@ -265,30 +282,29 @@ def _draft(document: Document, shape: Shape) -> _Draft | None:
     composed = shape.compose(document) if shape.compose else []
     for key in composed:
         (search if identity and key.startswith(_WEAK) else identity).append(key)
-    name = next((found for field in shape.names if (found := text(document.get(field)))), "")
+    name = ""
+    for field in shape.names:
+        if name := text(document.get(field)):
+            break
     if not identity:
         identity = search or _raw_key(document)
         search = []
     if not identity:
         return None
-    draft = _Draft(shape.kind, list(dict.fromkeys(identity)), list(dict.fromkeys(search)))
-    draft.name = (name or _fallback_name(document, draft.identity))[:_LONGEST_NAME]
+    identity = list(dict.fromkeys(identity))
+    search = [key for key in dict.fromkeys(search) if key not in identity]
+    draft = _Draft(shape.kind, identity, search)
+    draft.name = (name or _fallback_name(document, shape, draft.identity))[:_LONGEST_NAME]
     draft.ties = shape.ties and _may_tie(draft)
     return draft
 
 
-def _fallback_name(document: Document, identity: list[str]) -> str:
-    for field in _NAME_FIELDS:
-        if type(value := document.get(field)) is str and value:
-            return text(value)
+def _fallback_name(document: Document, shape: Shape, identity: list[str]) -> str:
+    for field in shape.labels:
+        value = document.get(field)
+        if value and (found := text(value)):
+            return found
     return identity[0].partition(":")[2]
-
-
-_NAME_FIELDS = (
-    "userPrincipalName", "deviceDnsName", "hostName", "fqdn", "netBiosName", "accountName",
-    "primaryAddress", "emailAddress", "fileName", "ipAddress", "url", "processCommandLine",
-    "commandLine", "name", "domainName", "registryKey", "mailboxPrimaryAddress", "value",
-)  # fmt: skip
 
 
 def _raw_key(document: Document) -> list[str]:
@@ -309,23 +325,26 @@ def _unknown(document: Document) -> _Draft | None:
     return draft
 
 
+def _take_role(draft: _Draft, role: str) -> None:
+    if role and role not in draft.roles:
+        draft.roles.append(role)
+
+
 def _describe(draft: _Draft, document: Document, role: str) -> None:
     """Role, verdict and remediation. Values outside Microsoft's enums become "unknown"."""
-    roles = [found for given in strings(document.get("roles")) if (found := _role(given))]
-    detailed = strings(document.get("detailedRoles"))
-    if any(given.casefold() in _MAIN_DEVICE for given in detailed):
+    roles = [role] if role else []
+    if listed := document.get("roles"):
+        roles += [found for given in strings(listed) if (found := enum_value(given, ROLES, ""))]
+    if (listed := document.get("detailedRoles")) and any(
+        given.casefold() in _MAIN_DEVICE for given in strings(listed)
+    ):
         roles.append("primary")
-    if role:
-        roles.append(role)
-    draft.roles = list(dict.fromkeys(roles))
+    if roles:
+        draft.roles = list(dict.fromkeys(roles))
     if given := document.get("verdict"):
         draft.verdict = enum_value(given, VERDICTS)
     if given := document.get("remediationStatus"):
         draft.remediation = enum_value(given, REMEDIATIONS)
-
-
-def _role(given: str) -> str:
-    return enum_value(given, ROLES, "")
 
 
 def _may_tie(draft: _Draft) -> bool:

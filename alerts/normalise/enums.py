@@ -41,8 +41,16 @@ def _lower(names: str) -> frozenset[str]:
 _LEVELS = _lower(" ".join(Severity))
 _DIRECTIONS = _lower("inbound outbound intraorg")
 
-# Fields of an enum and its members: such a value names nobody, any other in the field may.
-ENUM_FIELDS: Mapping[str, frozenset[str]] = {
+_TIMES = (
+    "access closed created domainRegistered endUtc event expiry firstActivity firstSeen"
+    " lastActivity lastModified lastUpdate logon parentProcessCreated parentProcessCreation"
+    " previousLogon processCreation received resolved start startUtc submission updated"
+)
+
+# Fields of an enum or a time: a member or a time names nobody, any other value may.
+HARMLESS_VALUES: Mapping[str, frozenset[str]] = {
+    "@odata.type": frozenset(),
+    **{f"{name}DateTime": frozenset() for name in _TIMES.split()},
     "verdict": _lower(" ".join(VERDICTS)),
     "remediationStatus": _lower(" ".join(REMEDIATIONS)),
     "roles": _lower(" ".join(ROLES)),

@@ -7,7 +7,7 @@ fraction digits and any offset.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from tenants.canonical import clean
@@ -16,10 +16,11 @@ _PROVIDER_ID = re.compile(r"[A-Za-z0-9._:;=+/\-]{1,200}")
 _INCIDENT_ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 _TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ].{2,40})?", re.ASCII)
-_DATE_LIKE = re.compile(r"[\d:.TZtz+\- ]{8,40}", re.ASCII)
+_TIME_OR_TYPE = re.compile(r"[\d:.TZtz+\- ]{8,40}|#microsoft\.graph\.[A-Za-z.]{1,80}", re.ASCII)
 _LARGEST_NUMBER = 10**30
 _SHORTEST_ID = 4  # digits; shorter numbers are counts and levels, and would blank titles
 _MOST_LISTED = 30
+LONGEST_SHOWN = 1000
 
 
 class Unreadable(ValueError):
@@ -42,6 +43,16 @@ def text(value: object) -> str:
     return ""
 
 
+def raw(value: object) -> str:
+    """A string as it is, for functions that clean it themselves; else as `text`."""
+    return value if type(value) is str else text(value)
+
+
+def paragraphs(value: object) -> str:
+    """Longer text as it is; a list of texts, one a line."""
+    return value if type(value) is str else "\n".join(strings(value))
+
+
 def strings(value: object) -> list[str]:
     """The texts of a list, or of a single value where a list is expected."""
     items = value if type(value) is list else (value,)
@@ -56,27 +67,28 @@ def objects(value: object) -> list[dict[str, object]]:
 
 
 def shown(value: object, depth: int = 0) -> str:
-    """A value for people to read, at most 1,000 characters."""
+    """A value for people to read, at most LONGEST_SHOWN characters."""
+    if type(value) is str:
+        return clean(value[:LONGEST_SHOWN])
     if type(value) is bool:
         return "yes" if value else "no"
     if type(value) is list and depth < 3:
         parts = (shown(item, depth + 1) for item in value[:_MOST_LISTED])
-        return ", ".join(filter(None, parts))[:1000]
+        return ", ".join(filter(None, parts))[:LONGEST_SHOWN]
     if type(value) is dict and depth < 3:
         pairs = ((str(key), shown(item, depth + 1)) for key, item in list(value.items())[:30])
-        return "; ".join(f"{key}: {item}" for key, item in pairs if item)[:1000]
-    return text(value)[:1000]
+        return "; ".join(f"{key}: {item}" for key, item in pairs if item)[:LONGEST_SHOWN]
+    return text(value)
 
 
 def instant(value: object) -> datetime | None:
     """An aware time in UTC. Naive times count as UTC; years outside 2000 to 2099 as malformed."""
     if type(value) is not str:
         return None
-    given = value.strip()
-    if not _DATE.fullmatch(given):
+    if not _DATE.fullmatch(value.strip()):
         return None
     try:
-        found = datetime.fromisoformat(given.upper().replace(" UTC", "Z"))
+        found = datetime.fromisoformat(value.strip().upper())
         found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
@@ -98,10 +110,14 @@ def provider_id(value: object) -> str:
     return found
 
 
-def incident_id(value: object) -> str:
-    """Microsoft's incident id, or "" if it doesn't look like one."""
+def incident_id(value: object, sensitive: frozenset[str]) -> str:
+    """Microsoft's incident id, or "" if it doesn't look like one. Usually a number."""
     found = text(value)
-    return found if _INCIDENT_ID.fullmatch(found) else ""
+    if not _INCIDENT_ID.fullmatch(found):
+        return ""
+    if found.isdigit() or not any(found.casefold() in item.casefold() for item in sensitive):
+        return found
+    return ""
 
 
 def techniques(value: object) -> tuple[str, ...]:
@@ -116,36 +132,41 @@ def https_url(value: object) -> str:
     return found if found.startswith("https://") and len(found) <= 2000 else ""
 
 
-def leaves(value: object, metadata: Mapping[str, frozenset[str]]) -> Iterator[str]:
-    """Every text below a value, and every number that could be an id. No recursion.
+def leaves(
+    document: Mapping[str, object], harmless: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """Every text in a document, and every number that could be an id. No recursion.
 
-    Left out: times, and members of an enum in a field of that enum (`metadata`: field -> members in
-    lower case); any other value of such a field counts.
+    Left out in the fields of `harmless`: the members given there in lower case, times and types.
+    Any other value of such a field counts.
     """
-    stack: list[tuple[str, object]] = [("", value)]
+    found: set[str] = set()
+    stack: list[Iterable[tuple[str, object]]] = [document.items()]
     while stack:
-        field, item = stack.pop()
-        if type(item) is dict:
-            stack.extend(item.items())
-            if field in _FREE_KEYS:
-                yield from item
-        elif type(item) is list:
-            stack.extend((field, inner) for inner in item)
-        elif type(item) is str:
-            if not item or (field in metadata and item.casefold() in metadata[field]):
+        for field, value in stack.pop():
+            if type(value) is str:
+                if value and not (field in harmless and _names_nothing(value, harmless[field])):
+                    found.add(value)
+            elif not value:
                 continue
-            if field != "@odata.type" and not (
-                field.endswith("Time") and _DATE_LIKE.fullmatch(item)
-            ):
-                yield item
-        elif type(item) in (int, float) and (number := text(item)) and len(number) >= _SHORTEST_ID:
-            yield number
+            elif type(value) is dict:
+                stack.append(value.items())
+                if field in _FREE_KEYS:
+                    found.update(value)
+            elif type(value) is list:
+                stack.append([(field, item) for item in value])
+            elif len(number := text(value)) >= _SHORTEST_ID:
+                found.add(number)
+    return frozenset(found)
+
+
+def _names_nothing(value: str, members: frozenset[str]) -> bool:
+    return value.casefold() in members or _TIME_OR_TYPE.fullmatch(value) is not None
 
 
 _FREE_KEYS = frozenset({"additionalData", "customDetails", "labels", "selector"})
 
 
-def without(document: Mapping[str, object], fields: Iterable[str]) -> dict[str, object]:
+def without(document: Mapping[str, object], fields: frozenset[str]) -> dict[str, object]:
     """The document's other fields."""
-    left_out = frozenset(fields)
-    return {key: value for key, value in document.items() if key not in left_out}
+    return {key: value for key, value in document.items() if key not in fields}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from alerts.normalise.fields import objects, text
+from alerts.normalise.fields import objects, raw, text
 from tenants.canonical import (
     canonical_account,
     canonical_address,
@@ -16,6 +16,7 @@ from tenants.canonical import (
 )
 
 Document = Mapping[str, object]
+_HOST_FIELDS = ("deviceDnsName", "fqdn", "hostName", "deviceName", "netBiosName")
 _HASHES = ("sha256", "sha1", "md5")
 
 
@@ -33,22 +34,22 @@ def account_keys(document: Document) -> list[str]:
 
 def device_keys(document: Document) -> list[str]:
     """The full DNS name if it is known, else the host name."""
-    full = ""
-    for field in ("deviceDnsName", "fqdn", "hostName", "deviceName", "netBiosName"):
-        host = canonical_host(text(document.get(field)))
-        if "." in host and not canonical_ip(host):
-            return [f"dns:{host}"]
-        full = full or host
-    domain = canonical_host(text(document.get("dnsDomain")))
-    if full and "." in domain:
-        return [f"dns:{full}.{domain}"]
-    return [f"host:{full}"] if full else []
+    short = ""
+    for field in _HOST_FIELDS:
+        if host := canonical_host(raw(document.get(field))):
+            if "." in host and not canonical_ip(host):
+                return [f"dns:{host}"]
+            short = short or host
+    domain = canonical_host(raw(document.get("dnsDomain")))
+    if short and "." in domain:
+        return [f"dns:{short}.{domain}"]
+    return [f"host:{short}"] if short else []
 
 
 def process_keys(document: Document) -> list[str]:
     parts = (document.get("mdeDeviceId"), document.get("processId"))
     started = text(document.get("processCreationDateTime") or document.get("createdDateTime"))
-    found = [canonical_id(text(part)) for part in parts]
+    found = [canonical_id(raw(part)) for part in parts]
     return [f"process:{found[0]}|{found[1]}|{started}"] if found[1] else []
 
 
@@ -59,7 +60,7 @@ def file_keys(document: Document) -> list[str]:
     keys = []
     for digest in objects(document.get("fileHash")) + objects(document.get("fileHashes")):
         kind = text(digest.get("hashType") or digest.get("algorithm")).casefold()
-        value = canonical_hash(text(digest.get("hashValue") or digest.get("value")))
+        value = canonical_hash(raw(digest.get("hashValue") or digest.get("value")))
         if kind in _HASHES and value:
             keys.append(f"{kind}:{value}")
     folder = text(document.get("filePath") or document.get("path"))
@@ -72,7 +73,7 @@ def file_keys(document: Document) -> list[str]:
 
 def hash_keys(document: Document) -> list[str]:
     kind = text(document.get("algorithm")).casefold()
-    value = canonical_hash(text(document.get("value")))
+    value = canonical_hash(raw(document.get("value")))
     return [f"{kind if kind in _HASHES else 'hash'}:{value}"] if value else []
 
 
@@ -85,14 +86,14 @@ def registry_keys(document: Document) -> list[str]:
 
 
 def rule_keys(document: Document) -> list[str]:
-    mailbox = canonical_address(text(document.get("mailboxPrimaryAddress")))
-    rule = canonical_id(text(document.get("configurationId")))
+    mailbox = canonical_address(raw(document.get("mailboxPrimaryAddress")))
+    rule = canonical_id(raw(document.get("configurationId")))
     return [f"rule:{mailbox}|{rule}"] if rule else []
 
 
 def amazon_keys(document: Document) -> list[str]:
-    account = canonical_id(text(document.get("amazonAccountId")))
-    resource = canonical_id(text(document.get("amazonResourceId")))
+    account = canonical_id(raw(document.get("amazonAccountId")))
+    resource = canonical_id(raw(document.get("amazonResourceId")))
     return [f"aws:{account}/{resource}"] if resource else []
 
 
@@ -105,8 +106,8 @@ def resource_keys(document: Document) -> list[str]:
 
 def _address_of(value: object) -> str:
     for found in objects(value):
-        return canonical_ip(text(found.get("ipAddress")))
-    return canonical_ip(text(value))
+        return canonical_ip(raw(found.get("ipAddress")))
+    return canonical_ip(raw(value))
 
 
 def connection_keys(document: Document) -> list[str]:
@@ -122,13 +123,13 @@ def connection_keys(document: Document) -> list[str]:
 
 def _name_in(value: object) -> str:
     for found in objects(value):
-        return canonical_name(text(found.get("name")))
+        return canonical_name(raw(found.get("name")))
     return ""
 
 
 def kubernetes_keys(sort: str) -> Callable[[Document], list[str]]:
     def compose(document: Document) -> list[str]:
-        name = canonical_name(text(document.get("name")))
+        name = canonical_name(raw(document.get("name")))
         space = objects(document.get("namespace"))
         cluster = _name_in(space[0].get("cluster")) if space else _name_in(document.get("cluster"))
         return [f"k8s:{cluster}/{_name_in(space)}/{sort}/{name}"] if name else []

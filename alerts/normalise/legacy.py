@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from alerts.normalise.entities import Entities
-from alerts.normalise.enums import ENUM_FIELDS, SEVERITIES, members
+from alerts.normalise.enums import HARMLESS_VALUES, SEVERITIES, members
 from alerts.normalise.fields import (
     Unreadable,
     enum_value,
@@ -12,7 +12,9 @@ from alerts.normalise.fields import (
     instant,
     leaves,
     objects,
+    paragraphs,
     provider_id,
+    raw,
     strings,
     text,
     without,
@@ -54,12 +56,12 @@ _PROVIDERS = {
     ),
     "microsoft 365 defender": ("microsoft365Defender", "Microsoft Defender XDR"),
 }
-_HARMLESS_FIELDS = (
+_HARMLESS_FIELDS = frozenset({
     "@odata.type", "@odata.context", "id", "title", "description", "recommendedActions",
     "category", "severity", "status", "feedback", "confidence", "createdDateTime",
     "eventDateTime", "lastEventDateTime", "lastModifiedDateTime", "closedDateTime",
     "vendorInformation", "sourceMaterials", "incidentIds",
-)  # fmt: skip
+})  # fmt: skip
 
 
 def normalise_legacy(document: Mapping[str, object]) -> AlertRecord:
@@ -75,7 +77,7 @@ def normalise_legacy(document: Mapping[str, object]) -> AlertRecord:
         for state in objects(document.get(field)):
             plain = {key: value for key, value in state.items() if key != "@odata.type"}
             entities.add(plain, expected)
-    sensitive = frozenset(leaves(without(document, _HARMLESS_FIELDS), ENUM_FIELDS))
+    sensitive = leaves(without(document, _HARMLESS_FIELDS), HARMLESS_VALUES)
     vendor = next(iter(objects(document.get("vendorInformation"))), {})
     provider = text(vendor.get("provider"))
     service, product = _PROVIDERS.get(provider.casefold(), ("unknown", provider))
@@ -83,7 +85,6 @@ def normalise_legacy(document: Mapping[str, object]) -> AlertRecord:
         {
             "product": [product],
             "detection": [text(vendor.get("subProvider"))],
-            "incident": [incident_id(given) for given in strings(document.get("incidentIds"))[:1]],
             "categories": strings(document.get("category")),
             "unread": list(entities.unread),
         },
@@ -93,8 +94,8 @@ def normalise_legacy(document: Mapping[str, object]) -> AlertRecord:
         provider_id=given_id,
         source="legacy",
         title=text(document.get("title")),
-        description=text(document.get("description")),
-        recommended_actions="\n".join(strings(document.get("recommendedActions"))),
+        description=raw(document.get("description")),
+        recommended_actions=paragraphs(document.get("recommendedActions")),
         severity=Severity(enum_value(document.get("severity"), SEVERITIES)),
         status=enum_value(document.get("status"), _STATUSES),
         classification=_classification(document),
@@ -105,7 +106,7 @@ def normalise_legacy(document: Mapping[str, object]) -> AlertRecord:
         detector_id="",
         categories=stored["categories"],
         techniques=(),
-        incident_id="".join(stored["incident"]),
+        incident_id=incident_id(next(iter(strings(document.get("incidentIds"))), ""), sensitive),
         incident_url="",
         alert_url=next(filter(None, map(https_url, strings(document.get("sourceMaterials")))), ""),
         assigned_to=text(document.get("assignedTo")),

@@ -32,6 +32,7 @@ Rule = tuple[str, str, Callable[[str], str]]
 class Shape:
     """How one type becomes an entity.
 
+    `names`: fields with a name for people, also searched for; `labels`: what to show without one.
     `compose`: keys made of several fields, put behind those of `identity`. `subject`: field with
     the object that is the thing itself. `also`: (fields, type, role) of strings that name further
     things; the first field that has something counts.
@@ -41,6 +42,7 @@ class Shape:
     identity: tuple[Rule, ...] = ()
     search: tuple[Rule, ...] = ()
     names: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     compose: Callable[[Document], list[str]] | None = None
     subject: str = ""
     also: tuple[tuple[tuple[str, ...], str, str], ...] = ()
@@ -58,6 +60,7 @@ def _shape(
     *,
     search: str = "",
     names: str = "",
+    labels: str = "",
     compose: Callable[[Document], list[str]] | None = None,
     subject: str = "",
     also: tuple[tuple[str, str, str], ...] = (),
@@ -70,6 +73,7 @@ def _shape(
         identity=_rules(identity),
         search=_rules(search) + by_name,
         names=name_fields,
+        labels=tuple(labels.split()),
         compose=compose,
         subject=subject,
         also=tuple((tuple(fields.split("|")), name, role) for fields, name, role in also),
@@ -81,15 +85,23 @@ _ACCOUNT = _shape(
     Kind.USER,
     "oid=azureAdUserId upn=userPrincipalName sid=userSid adguid=activeDirectoryObjectGuid",
     names="displayName",
+    labels="userPrincipalName accountName",
     compose=account_keys,
     ties=True,
 )
-_FILE = _shape(Kind.FILE, "sha256=sha256 sha1=sha1 md5=md5 sha256ac=sha256Ac", compose=file_keys)
+_FILE = _shape(
+    Kind.FILE,
+    "sha256=sha256 sha1=sha1 md5=md5 sha256ac=sha256Ac",
+    labels="fileName name filePath path",
+    compose=file_keys,
+)
 _DEVICE = "mde=mdeDeviceId aad=azureAdDeviceId"
 _RECIPIENT, _SENDER = "recipient", "sender"
 
 SHAPES: dict[str, Shape] = {
-    "activeDirectoryDomainEvidence": _shape(Kind.AD_DOMAIN, "domain=activeDirectoryDomainName"),
+    "activeDirectoryDomainEvidence": _shape(
+        Kind.AD_DOMAIN, "domain=activeDirectoryDomainName", labels="activeDirectoryDomainName"
+    ),
     "aiAgentEvidence": _shape(Kind.AI_AGENT, "agent=agentId", names="agentName", ties=True),
     "amazonResourceEvidence": _shape(
         Kind.CLOUD_RESOURCE, names="resourceName", compose=amazon_keys, ties=True
@@ -124,10 +136,11 @@ SHAPES: dict[str, Shape] = {
         Kind.DEVICE,
         _DEVICE,
         search="host=hostName host=deviceDnsName",
+        labels="deviceDnsName hostName",
         compose=device_keys,
         ties=True,
     ),
-    "dnsEvidence": _shape(Kind.DOMAIN, "domain=domainName"),
+    "dnsEvidence": _shape(Kind.DOMAIN, "domain=domainName", labels="domainName"),
     "fileEvidence": _shape(Kind.FILE, subject="fileDetails"),
     "fileHashEvidence": _shape(Kind.FILE, compose=hash_keys),
     "gitHubOrganizationEvidence": _shape(
@@ -150,7 +163,7 @@ SHAPES: dict[str, Shape] = {
         also=(("ipAddress", "ipEvidence", ""),),
         ties=True,
     ),
-    "ipEvidence": _shape(Kind.IP, "ip=ipAddress"),
+    "ipEvidence": _shape(Kind.IP, "ip=ipAddress", labels="ipAddress"),
     "kubernetesClusterEvidence": _shape(
         Kind.KUBERNETES, names="name", compose=kubernetes_keys("cluster")
     ),
@@ -187,6 +200,7 @@ SHAPES: dict[str, Shape] = {
     "mailboxEvidence": _shape(
         Kind.MAILBOX,
         "mail=primaryAddress mail=upn",
+        labels="primaryAddress upn",
         names="displayName",
         also=(("upn|primaryAddress", "upn", ""),),
         ties=True,
@@ -205,9 +219,9 @@ SHAPES: dict[str, Shape] = {
     "oauthApplicationEvidence": _shape(
         Kind.OAUTH_APP, "app=appId oid=objectId", names="displayName", ties=True
     ),
-    "processEvidence": _shape(Kind.PROCESS, compose=process_keys),
-    "registryKeyEvidence": _shape(Kind.REGISTRY, compose=registry_keys),
-    "registryValueEvidence": _shape(Kind.REGISTRY, compose=registry_keys),
+    "processEvidence": _shape(Kind.PROCESS, labels="processCommandLine", compose=process_keys),
+    "registryKeyEvidence": _shape(Kind.REGISTRY, labels="registryKey key", compose=registry_keys),
+    "registryValueEvidence": _shape(Kind.REGISTRY, labels="registryKey key", compose=registry_keys),
     "sasTokenEvidence": _shape(Kind.SAS_TOKEN, "signature=signatureHash"),
     "securityGroupEvidence": _shape(
         Kind.GROUP,
@@ -246,7 +260,7 @@ SHAPES: dict[str, Shape] = {
         ),
         ties=True,
     ),
-    "urlEvidence": _shape(Kind.URL, "url=url"),
+    "urlEvidence": _shape(Kind.URL, "url=url", labels="url"),
     "userEvidence": _shape(Kind.USER, subject="userAccount"),
     # objects inside evidence
     "userAccount": _ACCOUNT,
@@ -255,17 +269,19 @@ SHAPES: dict[str, Shape] = {
         Kind.MAILBOX,
         "mail=emailAddress",
         names="displayName",
+        labels="emailAddress",
         also=(("emailAddress", "upn", ""),),
         ties=True,
     ),
-    "sender": _shape(Kind.MAILBOX, "mail=emailAddress", names="displayName"),
-    "upn": _shape(Kind.USER, "upn=value", ties=True),
-    "deviceName": _shape(Kind.DEVICE, compose=device_keys, ties=True),
+    "sender": _shape(Kind.MAILBOX, "mail=emailAddress", names="displayName", labels="emailAddress"),
+    "upn": _shape(Kind.USER, "upn=value", labels="value", ties=True),
+    "deviceName": _shape(Kind.DEVICE, labels="deviceName", compose=device_keys, ties=True),
     "mailMessage": _shape(Kind.MAIL, "nmid=value", ties=True),
     # states of the legacy alert
     "userState": _shape(
         Kind.USER,
         "oid=aadUserId upn=userPrincipalName sid=onPremisesSecurityIdentifier",
+        labels="userPrincipalName accountName",
         compose=account_keys,
         also=(("logonIp", "ipEvidence", "source"),),
         ties=True,
@@ -273,6 +289,7 @@ SHAPES: dict[str, Shape] = {
     "hostState": _shape(
         Kind.DEVICE,
         search="host=netBiosName host=fqdn",
+        labels="fqdn netBiosName",
         compose=device_keys,
         also=(("publicIpAddress", "ipEvidence", ""),),
         ties=True,
@@ -296,10 +313,13 @@ SHAPES: dict[str, Shape] = {
         ),
     ),
     "process": _shape(
-        Kind.PROCESS, compose=process_keys, also=(("accountName", "accountName", ""),)
+        Kind.PROCESS,
+        labels="commandLine name",
+        compose=process_keys,
+        also=(("accountName", "accountName", ""),),
     ),
     "malwareState": _shape(Kind.MALWARE, "name=name", names="name"),
-    "registryKeyState": _shape(Kind.REGISTRY, compose=registry_keys),
+    "registryKeyState": _shape(Kind.REGISTRY, labels="registryKey key", compose=registry_keys),
     "securityResource": _shape(Kind.CLOUD_RESOURCE, compose=resource_keys, ties=True),
     "messageSecurityState": _shape(
         Kind.MAIL,
@@ -311,5 +331,5 @@ SHAPES: dict[str, Shape] = {
     "uriClickSecurityState": _shape(Kind.DOMAIN, "domain=uriDomain"),
     "vulnerabilityState": _shape(Kind.VULNERABILITY, "cve=cve"),
     "domainName": _shape(Kind.DOMAIN, "domain=value"),
-    "accountName": _shape(Kind.USER, compose=account_keys, ties=True),
+    "accountName": _shape(Kind.USER, labels="accountName", compose=account_keys, ties=True),
 }
