@@ -48,7 +48,7 @@ LIMITS: Mapping[str, Limit] = {
     "subscriptions": Limit(20, 20, all_keys=36),  # listing: 25 and 40 in 20 s
     "arm": Limit(20, 1),
     "resource_graph": Limit(14, 5),
-    "tickets": Limit(40, 60),  # until the account tells its own limit
+    "tickets": Limit(80, 60),  # until the account tells its own limit
 }
 
 _REDIS_TIMEOUT_S = 1.0
