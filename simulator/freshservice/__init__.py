@@ -1,0 +1,1 @@
+"""Freshservice's API v2, one help desk (account) per customer."""

@@ -1,0 +1,1 @@
+"""The story engine: people, attacks, harmless events, and the truth about them."""
