@@ -1,4 +1,4 @@
-"""Reads a tenant's alerts from Microsoft, page by page; the cursor moves when all are stored.
+"""Reads a tenant's alerts from Microsoft, page by page; the cursor moves when all are stored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
+import orjson
+from django.db import DataError
 from django.utils import timezone
 
 from alerts.ingest import Counts, store_page
 from alerts.models import Alert, Cursor, Poll
-from alerts.prepare import prepare_page
+from alerts.normalise import Unreadable
+from alerts.prepare import Prepared, prepare_page, reject
 from alerts.records import AlertRecord
 from clients.errors import ApiError
 from clients.microsoft.graph import Graph
@@ -28,6 +31,9 @@ OVERLAP = timedelta(minutes=10)
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
 """Before every alert there is; Microsoft keeps about 180 days."""
 PAGE_SIZE = 100
+
+UNSTORABLE = (DataError, orjson.JSONEncodeError)
+"""What Postgres or JSON can't hold: a NUL, half a surrogate pair, a year 10000."""
 
 Content = dict[str, AlertRecord]
 """Records by provider id, for the length of one task. Never stored."""
@@ -72,11 +78,36 @@ def take_documents(
     keep: Callable[[Content], None] = lambda content: None,
 ) -> tuple[Counts, datetime | None]:
     """Store one page; its counts and its newest `lastUpdateDateTime`."""
-    page = prepare_page(documents, pseudonymiser)
-    with scope(tenant):
-        counts = store_page(tenant.pk, page, pseudonymiser.version)
+    found = list(documents)
+    page = prepare_page(found, pseudonymiser)
+    try:
+        with scope(tenant):
+            counts = store_page(tenant.pk, page, pseudonymiser.version)
+    except UNSTORABLE:
+        logger.error("a page was refused by the database, its documents are taken one by one")
+        counts = _take_one_by_one(tenant, found, pseudonymiser)
     keep(page.records)
     return counts, max((alert.updated_at for alert in page.alerts), default=None)
+
+
+def _take_one_by_one(
+    tenant: Tenant, documents: list[object], pseudonymiser: Pseudonymiser
+) -> Counts:
+    """The one document that the database can't hold is set aside; it stops no other."""
+    total = Counts()
+    for document in documents:
+        page = prepare_page([document], pseudonymiser)
+        try:
+            with scope(tenant):
+                total += store_page(tenant.pk, page, pseudonymiser.version)
+        except UNSTORABLE as err:
+            problem = Unreadable("document", f"could not be stored ({type(err).__name__})")
+            rejected = reject(document, problem, pseudonymiser)
+            with scope(tenant):
+                total += store_page(
+                    tenant.pk, Prepared((), (rejected,), {}, 0), pseudonymiser.version
+                )
+    return total
 
 
 def _start() -> datetime:

@@ -17,6 +17,9 @@ from alerts.records import AlertRecord, EntityRecord, Severity
 from alerts.scrub import Cleaner
 from tenants.pseudonyms import Pseudonymiser
 
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code that meets a document nobody thought of may raise; it must not stop the page."""
+
 SEVERITY_RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -78,7 +81,11 @@ def prepare_page(documents: Iterable[object], pseudonymiser: Pseudonymiser) -> P
         try:
             record = normalise(document)
         except Unreadable as err:
-            rejected.append(_rejected(document, err, pseudonymiser))
+            rejected.append(reject(document, err, pseudonymiser))
+            continue
+        except UNFORESEEN as err:
+            unread = Unreadable("document", f"is of an unforeseen kind ({type(err).__name__})")
+            rejected.append(reject(document, unread, pseudonymiser))
             continue
         earlier = newest.get(record.provider_id)
         repeated += earlier is not None
@@ -133,7 +140,8 @@ def entity_row(entity: EntityRecord, pseudonymiser: Pseudonymiser, clean: Cleane
     )
 
 
-def _rejected(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> Rejected:
+def reject(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> Rejected:
+    """What is kept of a document that can't be taken."""
     given = document.get("id") if isinstance(document, dict) else None
     if isinstance(given, str) and err.field != "id":
         return Rejected(given, True, err.field, err.problem)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import setup_logging
 from django.conf import settings
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csc_portal.settings")
+
+
+logger = logging.getLogger(__name__)
+
+
+class TaskFailed(RuntimeError):
+    """A task ended by an error that nobody foresaw; the text is its type alone."""
+
+
+class SafeTask(Task):
+    """Errors leave a task as their type: Celery logs and keeps texts, which may quote documents."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().__call__(*args, **kwargs)
+        except Exception as err:
+            logger.error("task failed name=%s", self.name, exc_info=err)
+            raise TaskFailed(type(err).__name__) from None
 
 
 class Config:
@@ -51,7 +71,7 @@ class Config:
         return settings.CELERY_BROKER_URL or settings.BACKING.redis_url
 
 
-app = Celery("csc_portal", config_source=Config())
+app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
 app.autodiscover_tasks(["csc_portal"], related_name="pipeline")
 
 
