@@ -28,7 +28,7 @@ from scripts.waiting import wait_for_http, wait_for_port, wait_until
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
 ONCE_LIMIT_S = 600
-OURS = ("simulator", "logs", "demo.json", "demo.lock", "beat-schedule", "lake")
+OURS = ("simulator", "logs", "lake", "demo.json", "*.lock", "beat-schedule*")
 COUNTS = ("tenants", "alerts", "cases", "tickets", "duplicates", "overlaps", "quarantined")
 
 
@@ -274,8 +274,7 @@ def _reset(data_dir: Path) -> None:
         return
     with _claim(data_dir):
         services.erase(data_dir)
-        for name in OURS:
-            path = data_dir / name
+        for path in (path for pattern in OURS for path in data_dir.glob(pattern)):
             if path.is_dir():
                 shutil.rmtree(path)
             else:

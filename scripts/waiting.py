@@ -30,14 +30,14 @@ def wait_for_port(port: int, what: str, check: Callable[[], None]) -> None:
 
 
 def wait_for_http(url: str, what: str, check: Callable[[], None]) -> None:
-    """Until a GET on a loopback address is answered with 200."""
+    """Until a GET on a loopback address is answered with no server error."""
     address = urlsplit(url)
 
     def answers() -> bool:
         connection = http.client.HTTPConnection(address.netloc, timeout=5)
         try:
             connection.request("GET", address.path)
-            return connection.getresponse().status == 200
+            return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):
             return False
         finally:
