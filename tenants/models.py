@@ -131,7 +131,7 @@ class AuditEntry(models.Model):
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.CharField(max_length=150, help_text="User name, or 'system'")
     action = models.CharField(max_length=40)
-    tenant = models.ForeignKey(Tenant, models.SET_NULL, null=True, db_constraint=False)
+    tenant = models.ForeignKey(Tenant, models.DO_NOTHING, null=True, db_constraint=False)
     subject = models.CharField(max_length=100, blank=True, help_text="Kind and public id")
     facts = models.JSONField(default=dict)
 

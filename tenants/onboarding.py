@@ -96,6 +96,7 @@ def erase_tenant(tenant: Tenant) -> None:
         with scope(tenant):
             for model in (QueueEntry, QueueRollup, EntityIndex):
                 model.objects.all().delete()
+            connection.check_constraints()
         with owner():
             drop_tenant_role(tenant)
         TicketConnection.objects.filter(tenant=tenant).delete()

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from csc_portal import services
+from simulator import Simulator
 from tenants.models import Tenant, User
 from tenants.onboarding import NewTenant, create_tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
@@ -31,7 +32,7 @@ def _clean_up() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def simulator() -> Iterator[object]:
+def simulator() -> Iterator[Simulator]:
     from simulator import Simulator
 
     """The stand-in for Microsoft and Freshservice; its directories have no alerts of their own."""

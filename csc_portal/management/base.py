@@ -19,7 +19,9 @@ from tenants.onboarding import OnboardingError
 class OneLineParser(CommandParser):
     def error(self, message: str) -> NoReturn:
         """Wrong words: one line and exit code 1, like every other error."""
-        raise CommandError(message)
+        if not self.called_from_command_line:
+            raise CommandError(message)
+        self.exit(1, f"CommandError: {message}\n")
 
 
 class PortalCommand(BaseCommand):
@@ -31,7 +33,6 @@ class PortalCommand(BaseCommand):
     requires_system_checks: list[str] = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kwargs.setdefault("called_from_command_line", True)
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.__class__ = OneLineParser
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout")

@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
                 ('action', models.CharField(max_length=40)),
                 ('subject', models.CharField(blank=True, help_text='Kind and public id', max_length=100)),
                 ('facts', models.JSONField(default=dict)),
-                ('tenant', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='tenants.tenant')),
+                ('tenant', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, to='tenants.tenant')),
             ],
             options={
                 'ordering': ['-pk'],
