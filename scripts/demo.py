@@ -28,7 +28,7 @@ from scripts.waiting import wait_for_http, wait_for_port, wait_until
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
 ONCE_LIMIT_S = 600
-OURS = ("simulator", "logs", "lake", "demo.json", "*.lock", "beat-schedule*")
+OURS = ("simulator", "logs", "lake", "demo.json", "demo.lock", "migrate.lock", "beat-schedule*")
 COUNTS = ("tenants", "alerts", "cases", "tickets", "duplicates", "overlaps", "quarantined")
 
 
