@@ -102,6 +102,7 @@ def test_forget_keeps_a_newer_token(entra: responses.RequestsMock, fake_time: Fa
     assert tokens.token(SCOPE) == "two"
     tokens.forget(SCOPE, "one")
     assert tokens.token(SCOPE) == "two"
+    assert len(posts(entra)) == 2
 
 
 def test_many_threads_fetch_one_token(entra: responses.RequestsMock, fake_time: FakeTime) -> None:
