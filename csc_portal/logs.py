@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from typing import Any
 
 from tenants.current import current_slug
 
@@ -17,7 +18,7 @@ class AddTenant(logging.Filter):
 class SafeFormatter(logging.Formatter):
     """Where an exception happened and of which type; its text may quote what Microsoft sent."""
 
-    def formatException(self, ei) -> str:  # type: ignore[no-untyped-def]  # noqa: N802
+    def formatException(self, ei: Any) -> str:
         kind, _, trace = ei
         frames = traceback.extract_tb(trace)
         places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))

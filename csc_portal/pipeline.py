@@ -10,6 +10,7 @@ stand between the cases and the deliveries, in `_after_ingest`.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -46,9 +47,13 @@ class Run:
 
 
 def run_tenant(
-    tenant: Tenant, *, since: datetime | None = None, until: datetime | None = None
+    tenant: Tenant,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    patience_s: float = 0,
 ) -> Run:
-    """The whole pipeline once, in the foreground."""
+    """The whole pipeline once. `patience_s`: see `send_deliveries`."""
     content: Content = {}
     run = Run()
     try:
@@ -65,11 +70,13 @@ def run_tenant(
         note_failure(tenant, err)
     else:
         note_success(tenant)
-    run.sent = _after_ingest(tenant, content)
+    run.sent = _after_ingest(tenant, content, patience_s)
     return run
 
 
-def run_documents(tenant: Tenant, documents: Iterable[list[object]]) -> Run:
+def run_documents(
+    tenant: Tenant, documents: Iterable[list[object]], *, patience_s: float = 0
+) -> Run:
     """The pipeline on documents from elsewhere (an export, a replay), page by page."""
     content: Content = {}
     run = Run()
@@ -77,39 +84,60 @@ def run_documents(tenant: Tenant, documents: Iterable[list[object]]) -> Run:
     for page in documents:
         counts, _ = take_documents(tenant, page, pseudonymiser, content.update)
         run.counts += counts
-    run.sent = _after_ingest(tenant, content)
+    run.sent = _after_ingest(tenant, content, patience_s)
     return run
 
 
-def _after_ingest(tenant: Tenant, content: Content) -> Sent:
+def _after_ingest(tenant: Tenant, content: Content, patience_s: float) -> Sent:
     """Plan what is owed, then send it. Enrichment and policy belong before the plan."""
-    if _outlet(tenant) is None:
+    if not _has_ticketing(tenant):
         return Sent()
     Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=timezone.now())
     with scope(tenant):
         plan_deliveries()
-    return send_deliveries(tenant, content)
+    return send_deliveries(tenant, content, patience_s=patience_s)
 
 
-def send_deliveries(tenant: Tenant, content: Content | None = None) -> Sent:
-    """Send what is due, and note when the next is."""
+def send_deliveries(
+    tenant: Tenant, content: Content | None = None, *, patience_s: float = 0
+) -> Sent:
+    """Send what is due, and note when the next is.
+
+    With patience (somebody is waiting in the foreground) what waits for a retry is tried at once,
+    and a limit of the ticket system is waited for, so many seconds in all.
+    """
+    if not _has_ticketing(tenant):
+        return Sent()
     try:
         outlet = _outlet(tenant)
     except (ApiError, KeyError) as err:
         return Sent(failed=1, error=str(err))
-    if outlet is None:
-        return Sent()
-    sent = dispatch(outlet, content or {}, timezone.now)
+    total, left = Sent(), patience_s
+    while True:
+        sent = dispatch(outlet, content or {}, timezone.now, at_once=patience_s > 0)
+        total.tickets += sent.tickets
+        total.notes += sent.notes
+        total.failed += sent.failed
+        total.error = sent.error or total.error
+        if not sent.wait_s or sent.wait_s > left:
+            break
+        left -= sent.wait_s
+        time.sleep(sent.wait_s)
+    if sent.wait_s and patience_s:
+        total.error = "The ticket system's limit is used up; the rest goes out by itself."
     with scope(tenant):
         due = next_due()
     Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=due)
-    return sent
+    return total
 
 
-def _outlet(tenant: Tenant) -> Outlet | None:
+def _has_ticketing(tenant: Tenant) -> bool:
     connection = getattr(tenant, "ticketing", None)
-    if connection is None or not connection.is_enabled:
-        return None
+    return connection is not None and connection.is_enabled
+
+
+def _outlet(tenant: Tenant) -> Outlet:
+    connection = tenant.ticketing
     return Outlet(
         tenant, graph_for(tenant), connection.system, connect(connection), settings.PORTAL_URL
     )

@@ -21,7 +21,7 @@ from alerts.feed import Content, provider_ids
 from alerts.models import Case, CaseEvent
 from alerts.refresh import publish
 from alerts.rows import run
-from clients.errors import ApiError, Rejected
+from clients.errors import ApiError, Forbidden, RateLimited, Rejected, Unauthorized
 from clients.microsoft.graph import Graph
 from tenants.models import Tenant
 from tenants.pseudonyms import crockford
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 ALERTS_IN_TICKET = 40
 GIVE_UP_AFTER = 12
+FAULTS_TO_STOP = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 15, 3600
 FIND_MARGIN = timedelta(hours=1)
 """Tickets are looked for from this long before the delivery was planned: clocks differ."""
@@ -42,7 +43,7 @@ FIND_MARGIN = timedelta(hours=1)
 BEGIN = """
 UPDATE ticketing_delivery SET state = 'sending', attempts = attempts + 1 WHERE id = (
   SELECT id FROM ticketing_delivery
-  WHERE state IN ('pending', 'sending') AND due_at <= %s
+  WHERE state IN ('pending', 'sending') AND due_at <= %s AND NOT id = ANY(%s)
   ORDER BY due_at, id FOR UPDATE SKIP LOCKED LIMIT 1)
 RETURNING id
 """
@@ -50,12 +51,16 @@ RETURNING id
 
 @dataclass(slots=True)
 class Sent:
-    """What a run of `dispatch` did. `error` is the last failure's message."""
+    """What a run of `dispatch` did.
+
+    `error` is the last failure's message; `wait_s` is set when a limit of the system stopped it.
+    """
 
     tickets: int = 0
     notes: int = 0
     failed: int = 0
     error: str = ""
+    wait_s: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +74,35 @@ class Outlet:
     portal_url: str
 
 
-def dispatch(outlet: Outlet, known: Content, now: Callable[[], datetime]) -> Sent:
-    """Send everything that is due for the tenant. Stops at the first fault of the system itself.
+def dispatch(
+    outlet: Outlet, known: Content, now: Callable[[], datetime], *, at_once: bool = False
+) -> Sent:
+    """Send everything that is due for the tenant; with `at_once` also what waits for a retry.
 
+    One delivery's fault stops no other, but the round ends when the system itself seems to be away.
     `known`: content that is in memory anyway.
     """
-    sent = Sent()
+    sent, faults, failed = Sent(), 0, list[int]()
+    ahead = timedelta(days=1 if at_once else 0)
     with scope(outlet.tenant):
-        while begun := run(BEGIN, [now()]):
+        while faults < FAULTS_TO_STOP and (begun := run(BEGIN, [now() + ahead, failed])):
+            delivery_id = begun[0][0]
             try:
                 with transaction.atomic():
-                    _send(outlet, begun[0][0], known, sent, now)
-            except Rejected as err:
-                _fail(begun[0][0], err, sent, now(), is_final=True)
-            except ApiError as err:
-                _fail(begun[0][0], err, sent, now(), is_final=False)
+                    _send(outlet, delivery_id, known, sent, now)
+                faults = 0
+            except RateLimited as err:
+                sent.wait_s = _fail(delivery_id, err, now())
                 break
+            except ApiError as err:
+                is_final = isinstance(err, Rejected)
+                _fail(delivery_id, err, now(), is_final=is_final)
+                failed.append(delivery_id)
+                sent.error = str(err)
+                faults += not is_final
+                if isinstance(err, Unauthorized | Forbidden):
+                    break
+    sent.failed = len(failed)
     return sent
 
 
@@ -187,21 +205,24 @@ def _end(delivery: Delivery, state: str, at: datetime, error: str = "") -> None:
     Delivery.objects.filter(pk=delivery.pk).update(state=state, sent_at=at, error=error)
 
 
-def _fail(delivery_id: int, err: ApiError, sent: Sent, now: datetime, *, is_final: bool) -> None:
-    """Write down what went wrong and when to try again: backoff with jitter, or as told."""
+def _fail(delivery_id: int, err: ApiError, now: datetime, *, is_final: bool = False) -> float:
+    """Write down what went wrong. Returns seconds until the next try: as told, else backoff.
+
+    A limit is no failure: it never makes a delivery give up.
+    """
     delivery = Delivery.objects.get(pk=delivery_id)
-    is_final = is_final or delivery.attempts >= GIVE_UP_AFTER
-    backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (delivery.attempts - 1))
+    is_limit = isinstance(err, RateLimited)
+    is_final = is_final or (delivery.attempts >= GIVE_UP_AFTER and not is_limit)
+    backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (min(delivery.attempts, 12) - 1))
     wait = err.retry_after_s or backoff * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
     Delivery.objects.filter(pk=delivery_id).update(
         state=Delivery.State.FAILED if is_final else Delivery.State.PENDING,
         error=str(err)[:300],
         due_at=now + timedelta(seconds=wait),
     )
-    sent.failed += 1
-    sent.error = str(err)
     level = logging.ERROR if is_final else logging.WARNING
     logger.log(level, "delivery failed id=%s kind=%s", delivery_id, type(err).__name__)
+    return wait
 
 
 def _link(outlet: Outlet, case: Case) -> str:

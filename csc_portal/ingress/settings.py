@@ -5,4 +5,4 @@ from csc_portal.settings import *  # noqa: F403
 ROOT_URLCONF = "csc_portal.ingress.urls"
 WSGI_APPLICATION = "csc_portal.ingress.wsgi.application"
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
-TEMPLATES: list[dict[str, object]] = []
+TEMPLATES = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,7 +22,8 @@ class OneLineParser(CommandParser):
         """Wrong words: one line and exit code 1, like every other error."""
         if not self.called_from_command_line:
             raise CommandError(message)
-        self.exit(1, f"CommandError: {message}\n")
+        sys.stderr.write(f"CommandError: {message}\n")
+        raise SystemExit(1)
 
 
 class PortalCommand(BaseCommand):

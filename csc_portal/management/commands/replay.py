@@ -14,7 +14,7 @@ from alerts.models import Alert, Case, Quarantined
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import alerts_by_id
 from csc_portal.management.base import PortalCommand
-from csc_portal.management.commands.sync import moment, report
+from csc_portal.management.commands.sync import PATIENCE_S, moment, report
 from csc_portal.pipeline import run_documents, run_tenant
 from tenants.directories import graph_for
 from tenants.models import Tenant
@@ -38,12 +38,12 @@ class Command(PortalCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         tenant = self.tenant(options["slug"])
         if options["since"]:
-            return report(run_tenant(tenant, since=options["since"]))
+            return report(run_tenant(tenant, since=options["since"], patience_s=PATIENCE_S))
         if options["file"]:
             documents = [doc for path in options["file"] for doc in _documents(path)]
         else:
             documents = _fetch(tenant, _ids(tenant, options))
-        return report(run_documents(tenant, _pages(documents)))
+        return report(run_documents(tenant, _pages(documents), patience_s=PATIENCE_S))
 
 
 def _ids(tenant: Tenant, options: dict[str, Any]) -> list[str]:

@@ -13,6 +13,8 @@ from csc_portal.management.base import PortalCommand
 from csc_portal.pipeline import Run, run_tenant, send_deliveries
 
 SOURCES = ("alerts", "incidents", "secure-score", "inventory", "tickets", "all")
+PATIENCE_S = 600
+"""How long a command waits for the ticket system's limit per minute."""
 READ_SO_FAR = ("alerts", "tickets", "all")
 
 
@@ -57,7 +59,7 @@ class Command(PortalCommand):
         if since and until and since >= until:
             raise CommandError("--since must be before --until.")
         if options["source"] == "tickets":
-            run = Run(sent=send_deliveries(tenant))
+            run = Run(sent=send_deliveries(tenant, patience_s=PATIENCE_S))
         else:
-            run = run_tenant(tenant, since=since, until=until)
+            run = run_tenant(tenant, since=since, until=until, patience_s=PATIENCE_S)
         return report(run)
