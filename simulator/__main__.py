@@ -17,7 +17,7 @@ from simulator.world import World
 def _arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="A stand-in for Microsoft (Entra, Graph, Azure, Key Vault) and Freshservice, over TLS.",
+        description="A stand-in for Microsoft's clouds and Freshservice, over TLS.",
     )
     parser.add_argument("--state", type=Path, required=True, help="folder that keeps everything")
     parser.add_argument(
@@ -106,13 +106,20 @@ def main() -> int:
         for line in documents.load(options.documents, list(world.directories.values())):
             print(f"simulator: {line}", file=sys.stderr)  # noqa: T201
     engine.write_files()
+    engine.write_truth()
     _tell(options, world)
     server = uvicorn.Server(
         uvicorn.Config(
-            app, ssl_certfile=str(server_file), log_level="warning", access_log=False,
-            timeout_keep_alive=75, timeout_graceful_shutdown=2, server_header=False, backlog=512,
+            app,
+            ssl_certfile=str(server_file),
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+            backlog=512,
         )
-    )  # fmt: skip
+    )
     server.run(sockets=[listener])
     return 0
 
@@ -125,7 +132,10 @@ def _tell(options: argparse.Namespace, world: World) -> None:
     if options.json:
         line = json.dumps({"url": world.origin, "ca": str(options.state / "ca.pem"), **files})
     else:
-        line = f"simulator: {world.origin}  (CA, environment.json, tenants.json, truth.json in {options.state})"
+        line = (
+            f"simulator: {world.origin}  (CA, environment.json, tenants.json, truth.json in "
+            f"{options.state})"
+        )
     print(line, flush=True)  # noqa: T201
 
 

@@ -42,35 +42,58 @@ def _graph_routes(base: str) -> list[BaseRoute]:
         Route(f"{security}/incidents/{{id}}", incidents.get_incident, methods=["GET"]),
         Route(f"{security}/incidents/{{id}}", incidents.update_incident, methods=["PATCH"]),
         Route(f"{security}/incidents/{{id}}/alerts", incidents.incident_alerts, methods=["GET"]),
-        Route(f"{security}/incidents/{{id}}/comments", incidents.comment_incident, methods=["POST"]),
+        Route(
+            f"{security}/incidents/{{id}}/comments", incidents.comment_incident, methods=["POST"]
+        ),
         Route(f"{security}/secureScores", scores.list_scores, methods=["GET"]),
         Route(f"{security}/secureScoreControlProfiles", scores.list_profiles, methods=["GET"]),
-        Route(f"{security}/secureScoreControlProfiles/{{id}}", scores.profile, methods=["GET", "PATCH"]),
+        Route(
+            f"{security}/secureScoreControlProfiles/{{id}}",
+            scores.profile,
+            methods=["GET", "PATCH"],
+        ),
         Route(f"{logs}/signIns", audit_logs.list_sign_ins, methods=["GET"]),
         Route(f"{logs}/signIns/{{id}}", audit_logs.get_sign_in, methods=["GET"]),
         Route(f"{logs}/directoryAudits", audit_logs.list_audits, methods=["GET"]),
         Route(
             f"{base}/reports/authenticationMethods/userRegistrationDetails",
-            audit_logs.registration_details, methods=["GET"],
+            audit_logs.registration_details,
+            methods=["GET"],
         ),
-        Route(f"{base}/identityProtection/riskDetections", audit_logs.list_risk_detections, methods=["GET"]),
-        Route(f"{base}/identityProtection/riskyUsers", audit_logs.list_risky_users, methods=["GET"]),
+        Route(
+            f"{base}/identityProtection/riskDetections",
+            audit_logs.list_risk_detections,
+            methods=["GET"],
+        ),
+        Route(
+            f"{base}/identityProtection/riskyUsers", audit_logs.list_risky_users, methods=["GET"]
+        ),
         Route(f"{base}/users", people.list_users, methods=["GET"]),
         Route(f"{base}/users/{{id}}", people.get_user, methods=["GET"]),
         Route(f"{base}/users/{{id}}/checkMemberGroups", people.member_groups, methods=["POST"]),
-        Route(f"{base}/users/{{id}}/transitiveMemberOf", people.transitive_member_of, methods=["GET"]),
+        Route(
+            f"{base}/users/{{id}}/transitiveMemberOf", people.transitive_member_of, methods=["GET"]
+        ),
         Route(f"{base}/users/{{id}}/memberOf", people.transitive_member_of, methods=["GET"]),
         Route(f"{base}/groups", people.list_groups, methods=["GET"]),
         Route(f"{base}/groups/{{id}}/members", people.group_members, methods=["GET"]),
         Route(f"{base}/directoryRoles", people.directory_roles, methods=["GET"]),
         Route(f"{base}/directoryRoles/{{id}}/members", people.role_members, methods=["GET"]),
-        Route(f"{base}/roleManagement/directory/roleAssignments", people.role_assignments, methods=["GET"]),
+        Route(
+            f"{base}/roleManagement/directory/roleAssignments",
+            people.role_assignments,
+            methods=["GET"],
+        ),
         Route(f"{base}/organization", people.organization, methods=["GET"]),
         Route(f"{base}/subscriptions", subscriptions.collection, methods=["GET", "POST"]),
-        Route(f"{base}/subscriptions/{{id}}", subscriptions.single, methods=["GET", "PATCH", "DELETE"]),
-        Route(f"{base}/subscriptions/{{id}}/reauthorize", subscriptions.reauthorize, methods=["POST"]),
+        Route(
+            f"{base}/subscriptions/{{id}}", subscriptions.single, methods=["GET", "PATCH", "DELETE"]
+        ),
+        Route(
+            f"{base}/subscriptions/{{id}}/reauthorize", subscriptions.reauthorize, methods=["POST"]
+        ),
         Route(f"{base}/$batch", batch.batch, methods=["POST"]),
-    ]  # fmt: skip
+    ]
 
 
 def _azure_routes() -> list[BaseRoute]:

@@ -77,9 +77,12 @@ def _readable(directory: Directory) -> list[Document]:
 async def tenants(request: Request) -> Response:
     directory = _enter(request)
     row = {
-        "id": f"/tenants/{directory.guid}", "tenantId": directory.guid, "tenantCategory": "Home",
-        "displayName": directory.config["name"], "domains": [directory.domain],
-    }  # fmt: skip
+        "id": f"/tenants/{directory.guid}",
+        "tenantId": directory.guid,
+        "tenantCategory": "Home",
+        "displayName": directory.config["name"],
+        "domains": [directory.domain],
+    }
     return _reply({"value": [row]})
 
 
@@ -95,9 +98,11 @@ def _subscription(request: Request, directory: Directory) -> Document:
             return row
     if wanted in directory.azure:
         text = (
-            f"The client '{request.scope['state']['caller'].client_id}' does not have authorization to"
+            f"The client '{request.scope['state']['caller'].client_id}' does not have "
+            "authorization to"
             f" perform action 'Microsoft.Resources/subscriptions/resources/read' over scope"
-            f" '/subscriptions/{wanted}' or the scope is invalid. If access was recently granted, please"
+            f" '/subscriptions/{wanted}' or the scope is invalid. If access was recently "
+            "granted, please"
             " refresh your credentials."
         )
         raise arm_error(403, "AuthorizationFailed", text)
@@ -121,10 +126,15 @@ async def resource_groups(request: Request) -> Response:
         for one in _resources(directory, row["subscriptionId"])
     }
     groups = [
-        {"id": f"{row['id']}/resourceGroups/{name}", "name": name, "location": place,
-         "type": "Microsoft.Resources/resourceGroups", "properties": {"provisioningState": "Succeeded"}}
+        {
+            "id": f"{row['id']}/resourceGroups/{name}",
+            "name": name,
+            "location": place,
+            "type": "Microsoft.Resources/resourceGroups",
+            "properties": {"provisioningState": "Succeeded"},
+        }
         for name, place in sorted(names.items())
-    ]  # fmt: skip
+    ]
     return _reply({"value": groups})
 
 
@@ -205,9 +215,12 @@ async def resource_graph(request: Request) -> Response:
     page = found[start : start + size]
     more = start + size < len(found) and all("id" in row for row in page)
     result: dict[str, Any] = {
-        "totalRecords": len(found), "count": len(page), "data": page, "facets": [],
+        "totalRecords": len(found),
+        "count": len(page),
+        "data": page,
+        "facets": [],
         "resultTruncated": "true" if start + size < len(found) and not more else "false",
-    }  # fmt: skip
+    }
     if more:
         result["$skipToken"] = str(start + size)
     quota = {"x-ms-user-quota-remaining": "14", "x-ms-user-quota-resets-after": "00:00:05"}
@@ -218,17 +231,26 @@ def _graph_row(directory: Directory, row: Document) -> Document:
     parts = row["id"].split("/")
     return {
         **{key: value for key, value in row.items() if key not in _EXPANDABLE},
-        "type": row["type"].lower(), "tenantId": directory.guid, "subscriptionId": parts[2],
-        "resourceGroup": parts[4].lower(), "properties": row.get("properties") or {},
+        "type": row["type"].lower(),
+        "tenantId": directory.guid,
+        "subscriptionId": parts[2],
+        "resourceGroup": parts[4].lower(),
+        "properties": row.get("properties") or {},
         "tags": row.get("tags"),
-    }  # fmt: skip
+    }
 
 
 def _containers(directory: Directory, scope: set[str]) -> list[Document]:
     return [
-        {"id": row["id"], "name": row["displayName"], "type": "microsoft.resources/subscriptions",
-         "subscriptionId": row["subscriptionId"], "tenantId": directory.guid, "tags": row.get("tags"),
-         "properties": {"state": row["state"]}}
+        {
+            "id": row["id"],
+            "name": row["displayName"],
+            "type": "microsoft.resources/subscriptions",
+            "subscriptionId": row["subscriptionId"],
+            "tenantId": directory.guid,
+            "tags": row.get("tags"),
+            "properties": {"state": row["state"]},
+        }
         for row in _readable(directory)
         if row["subscriptionId"] in scope
-    ]  # fmt: skip
+    ]

@@ -26,7 +26,9 @@ class Control:
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         asked = {key: value for key, value in query.items() if value is not None}
-        found = self._session.request(method, f"{self._base}/{path}", json=body, params=asked, timeout=60)
+        found = self._session.request(
+            method, f"{self._base}/{path}", json=body, params=asked, timeout=60
+        )
         if found.status_code >= 400:
             raise ControlError(f"{method} {path}: {found.status_code} {found.text}")
         return found.json()
@@ -53,7 +55,9 @@ class Control:
 
     def count(self, **filters: Any) -> int:
         """How many requests: count(service="graph", slug="contoso-bank", status=429)."""
-        rows = [row for row in self.counts() if all(row[key] == value for key, value in filters.items())]
+        rows = [
+            row for row in self.counts() if all(row[key] == value for key, value in filters.items())
+        ]
         return sum(row["count"] for row in rows)
 
     def forget_requests(self) -> None:
@@ -65,7 +69,7 @@ class Control:
         return dict(self.call("GET", "state"))
 
     def settings(self, **changes: Any) -> Document:
-        """Read, or change: graph_limits, alerts_page, paging, push_alerts, filter_lag_s, pace_s …"""
+        """Read or change: graph_limits, alerts_page, paging, push_alerts, filter_lag_s, pace_s …"""
         return dict(self.call("PATCH" if changes else "GET", "settings", changes or None))
 
     set_limits = settings
@@ -119,18 +123,35 @@ class Control:
         self.call("DELETE", f"directories/{directory}/rows/{table}", id=row_id)
 
     def tell(
-        self, directory: str, name: str | None = None, *, at: datetime | None = None, paced: bool = False
+        self,
+        directory: str,
+        name: str | None = None,
+        *,
+        at: datetime | None = None,
+        paced: bool = False,
     ) -> Document:
         """Let a story happen: {story, name, alerts: [truth rows]}. All at once unless `paced`."""
         stamp = at.isoformat().replace("+00:00", "Z") if at else None
-        return dict(self.call("POST", f"directories/{directory}/stories", {"name": name, "at": stamp, "paced": paced}))
+        return dict(
+            self.call(
+                "POST",
+                f"directories/{directory}/stories",
+                {"name": name, "at": stamp, "paced": paced},
+            )
+        )
 
     def story_names(self, directory: str) -> list[str]:
         return list(self.call("GET", f"directories/{directory}/stories")["stories"])
 
     def fill(self, directory: str, count: int, *, hours: float = 48, seed: int = 1) -> int:
         """Many plain alerts, spread over the past hours."""
-        return int(self.call("POST", f"directories/{directory}/fill", {"count": count, "hours": hours, "seed": seed})["stored"])
+        return int(
+            self.call(
+                "POST",
+                f"directories/{directory}/fill",
+                {"count": count, "hours": hours, "seed": seed},
+            )["stored"]
+        )
 
     # Vault, application, tokens
 
@@ -152,16 +173,29 @@ class Control:
         self.call("DELETE", f"vault/{name}")
 
     def rotate_app_secret(self, *, keep_old: bool = False, expire_old: bool = False) -> None:
-        """A new client secret in app and vault. The old one is unknown (7000215), expired (7000222) or kept."""
-        self.call("POST", "application", {"rotate": True, "keep_old": keep_old, "expire_old": expire_old})
+        """A new client secret in app and vault.
+
+        The old one is kept, or expired (7000222), or else unknown (7000215).
+        """
+        self.call(
+            "POST", "application", {"rotate": True, "keep_old": keep_old, "expire_old": expire_old}
+        )
 
     def application(self, client_id: str | None = None, **changes: Any) -> None:
         """Register or change an app: enabled, secrets=[{value, expires}], certificates=[pem]."""
-        self.call("POST", "application", {**({"client_id": client_id} if client_id else {}), **changes})
+        self.call(
+            "POST", "application", {**({"client_id": client_id} if client_id else {}), **changes}
+        )
 
-    def token(self, directory: str, audience: str = "https://graph.microsoft.com", **more: Any) -> str:
+    def token(
+        self, directory: str, audience: str = "https://graph.microsoft.com", **more: Any
+    ) -> str:
         """A token outside of any flow; roles=[…], client_id, lifetime_s (may be negative)."""
-        return str(self.call("POST", "token", {"directory": directory, "audience": audience, **more})["access_token"])
+        return str(
+            self.call("POST", "token", {"directory": directory, "audience": audience, **more})[
+                "access_token"
+            ]
+        )
 
     # Help desks and notifications
 
@@ -181,7 +215,11 @@ class Control:
         return list(self.call("GET", "notifications")["sent"])
 
     def lifecycle(self, directory: str, subscription: str, event: str) -> None:
-        self.call("POST", "notifications", {"directory": directory, "subscription": subscription, "event": event})
+        self.call(
+            "POST",
+            "notifications",
+            {"directory": directory, "subscription": subscription, "event": event},
+        )
 
 
 def wait_for(check: Callable[[], Any], seconds: float = 10) -> Any:

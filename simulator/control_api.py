@@ -126,7 +126,7 @@ async def _directory(request: Request, world: World, body: Any) -> Any:
 
 
 async def _vault(request: Request, world: World, body: Any) -> Any:
-    """PUT {value, enabled?, nbf?, exp?} makes a version; PATCH changes the newest; DELETE deletes."""
+    """PUT {value, enabled?, nbf?, exp?} makes a version; PATCH changes the newest; DELETE."""
     name = request.path_params["name"]
     if request.method == "PUT":
         return {"version": world.set_secret(name, **body)}
@@ -144,7 +144,7 @@ async def _secret_names(_request: Request, world: World, _body: Any) -> Any:
 
 
 async def _application(request: Request, world: World, body: Any) -> Any:
-    """POST {rotate: true, keep_old?, expire_old?} or {client_id?, enabled?, secrets?, certificates?}."""
+    """POST {rotate: true, keep_old?, expire_old?} or {client_id?, enabled?, secrets? ...}."""
     order = dict(body or {})
     client_id = str(order.pop("client_id", world.client_id)).lower()
     if order.pop("rotate", False):

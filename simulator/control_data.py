@@ -10,10 +10,20 @@ from simulator.store import Document, Table
 from simulator.world import World
 
 TABLES = {
-    "sign_ins": "id", "audits": "id", "users": "id", "incidents": "id", "risk_detections": "id",
-    "risky_users": "id", "resources": "id", "azure": "subscriptionId", "scores": "id",
-    "profiles": "id", "groups": "id", "role_members": "id", "legacy_alerts": "id",
-}  # fmt: skip
+    "sign_ins": "id",
+    "audits": "id",
+    "users": "id",
+    "incidents": "id",
+    "risk_detections": "id",
+    "risky_users": "id",
+    "resources": "id",
+    "azure": "subscriptionId",
+    "scores": "id",
+    "profiles": "id",
+    "groups": "id",
+    "role_members": "id",
+    "legacy_alerts": "id",
+}
 
 
 def _find(request: Request, world: World) -> Directory:
@@ -21,7 +31,7 @@ def _find(request: Request, world: World) -> Directory:
 
 
 async def _directories(request: Request, world: World, body: Any) -> Any:
-    """POST {slug, name?, domain?, populate?: true, history_hours?, stories?: true} adds a directory."""
+    """POST {slug?, name?, domain?, populate?: true, stories?: false} adds a directory."""
     if request.method == "GET":
         return {"directories": [directory.config for directory in world.directories.values()]}
     order = {"populate": True, "stories": False, **(body or {})}

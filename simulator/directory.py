@@ -7,7 +7,7 @@ from typing import Any
 from simulator import moments
 from simulator.store import Document, Store, Table
 
-# Application permissions the provider's app holds in a directory unless a control call says otherwise.
+# Application permissions of the provider's app unless a control call says otherwise.
 ALL_ROLES = (
     "SecurityAlert.Read.All",
     "SecurityAlert.ReadWrite.All",

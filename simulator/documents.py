@@ -46,7 +46,8 @@ def load(folder: Path, directories: list[Directory]) -> list[str]:
             (key, _owned(row, "azureTenantId", directory)) for key, row in legacy.items()
         )
     problems.append(
-        f"{len(current)} alerts and {len(legacy)} legacy alerts given to {len(directories)} directories"
+        f"{len(current)} alerts and {len(legacy)} legacy alerts given to {len(directories)} "
+        "directories"
     )
     return problems
 

@@ -56,11 +56,16 @@ def tenant_guid(world: World, tenant: str) -> str:
     if directory is not None and tenant != directory.slug:
         return directory.guid
     if not _GUID.match(tenant) and not _DOMAIN.match(tenant):
-        text = f"Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."
+        text = (
+            f"Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid "
+            "external domain."
+        )
         raise problem(400, "invalid_request", 900023, text, world)
     text = (
-        f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing"
-        " into the correct cloud. Check with your subscription administrator, this may happen if there"
+        f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
+        "signing"
+        " into the correct cloud. Check with your subscription administrator, this may happen "
+        "if there"
         " are no active subscriptions for the tenant."
     )
     raise problem(400, "invalid_request", 90002, text, world)
@@ -75,7 +80,9 @@ async def openid_configuration(request: Request) -> Response:
         {
             "token_endpoint": f"{base}/oauth2/v2.0/token",
             "token_endpoint_auth_methods_supported": [
-                "client_secret_post", "private_key_jwt", "client_secret_basic",
+                "client_secret_post",
+                "private_key_jwt",
+                "client_secret_basic",
             ],
             "jwks_uri": f"{base}/discovery/v2.0/keys",
             "response_modes_supported": ["query", "fragment", "form_post"],
@@ -94,7 +101,7 @@ async def openid_configuration(request: Request) -> Response:
             "cloud_graph_host_name": "graph.windows.net",
             "msgraph_host": "graph.microsoft.com",
         }
-    )  # fmt: skip
+    )
 
 
 async def keys(request: Request) -> Response:
@@ -125,7 +132,10 @@ async def token(request: Request) -> Response:
         text = f"The app requested an unsupported grant type '{form['grant_type']}'."
         raise problem(400, "unsupported_grant_type", 70003, text, world)
     if guid in SHARED:
-        text = "No tenant-identifying information found in either the request or implied by credentials."
+        text = (
+            "No tenant-identifying information found in either the request or implied by "
+            "credentials."
+        )
         raise problem(400, "invalid_request", 50059, text, world)
     audience = _audience(world, form.get("scope", ""))
     client_id = form.get("client_id", "").lower()
@@ -150,8 +160,10 @@ def _audience(world: World, scope: str) -> str:
     resource, found, rest = scope.strip().partition("/.default")
     if not found or rest or " " in resource:
         text = (
-            "The provided value for the input parameter 'scope' is not valid. Client credential flows must"
-            " have a scope value with /.default suffixed to the resource identifier (application ID URI)."
+            "The provided value for the input parameter 'scope' is not valid. Client credential "
+            "flows must"
+            " have a scope value with /.default suffixed to the resource identifier "
+            "(application ID URI)."
         )
         raise problem(400, "invalid_scope", 70011, text, world)
     resource = resource.rstrip("/")
@@ -159,7 +171,8 @@ def _audience(world: World, scope: str) -> str:
         return resource
     if resource not in AUDIENCES:
         text = (
-            f"The resource principal named {resource} was not found in the tenant. This can happen if the"
+            f"The resource principal named {resource} was not found in the tenant. This can "
+            "happen if the"
             " application has not been installed by the administrator of the tenant."
         )
         raise problem(400, "invalid_resource", 500011, text, world)
@@ -180,9 +193,12 @@ def _consented_app(world: World, guid: str, client_id: str) -> Document:
             )
     if app is None or not consented:
         text = (
-            f"Application with identifier '{client_id}' was not found in the directory '{guid}'. This can"
-            " happen if the application has not been installed by the administrator of the tenant or"
-            " consented to by any user in the tenant. You may have sent your authentication request to"
+            f"Application with identifier '{client_id}' was not found in the directory '{guid}'. "
+            "This can"
+            " happen if the application has not been installed by the administrator of the "
+            "tenant or"
+            " consented to by any user in the tenant. You may have sent your authentication "
+            "request to"
             " the wrong tenant."
         )
         raise problem(400, "unauthorized_client", 700016, text, world)
@@ -201,21 +217,27 @@ def _check_credential(world: World, app: Document, form: dict[str, str], guid: s
         _check_assertion(world, app, form["client_assertion"], guid)
         return
     if not form.get("client_secret"):
-        text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+        text = (
+            "The request body must contain the following parameter: 'client_assertion' or "
+            "'client_secret'."
+        )
         raise problem(401, "invalid_client", 7000218, text, world)
     for secret in app["secrets"]:
         if secret["value"] != form["client_secret"]:
             continue
         if secret["expires"] is not None and secret["expires"] <= time.time():
             text = (
-                f"The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal"
-                " to create new keys for your app: https://aka.ms/NewClientSecret, or consider using"
+                f"The provided client secret keys for app '{client_id}' are expired. Visit the "
+                "Azure portal"
+                " to create new keys for your app: https://aka.ms/NewClientSecret, or consider "
+                "using"
                 " certificate credentials for added security: https://aka.ms/certCreds."
             )
             raise problem(401, "invalid_client", 7000222, text, world)
         return
     text = (
-        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret"
+        "Invalid client secret provided. Ensure the secret being sent in the request is the "
+        "client secret"
         f" value, not the client secret ID, for a secret added to app '{client_id}'."
     )
     raise problem(401, "invalid_client", 7000215, text, world)
@@ -231,19 +253,35 @@ def _check_assertion(world: World, app: Document, assertion: str, guid: str) -> 
             401, "invalid_client", 50027, "JWT token is invalid or malformed.", world
         ) from None
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
-        text = f"Client assertion application identifier doesn't match 'client_id' parameter '{client_id}'."
+        text = (
+            "Client assertion application identifier doesn't match 'client_id' parameter "
+            f"'{client_id}'."
+        )
         raise problem(400, "invalid_client", 700021, text, world)
     certificate = _certificate(app, head)
     if certificate is None or certificate.not_valid_after_utc < moments.now():
-        text = "The certificate with identifier used to sign the client assertion is not registered on application."
+        text = (
+            "The certificate with identifier used to sign the client assertion is not "
+            "registered on application."
+        )
         raise problem(401, "invalid_client", 700027, text, world)
     try:
         jwt.decode(
-            assertion, certificate.public_key(), ["RS256", "PS256"],
-            options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-        )  # fmt: skip
+            assertion,
+            certificate.public_key(),
+            ["RS256", "PS256"],
+            options={
+                "verify_aud": False,
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
     except jwt.InvalidTokenError:
-        text = "Client assertion contains an invalid signature. The key was not found or does not match."
+        text = (
+            "Client assertion contains an invalid signature. The key was not found or does not "
+            "match."
+        )
         raise problem(401, "invalid_client", 700027, text, world) from None
     base = f"{world.origin}/{guid}"
     if claims.get("aud") not in {
@@ -284,9 +322,11 @@ def _granted(world: World, guid: str, client_id: str, audience: str) -> Response
         more = {"xms_tcdt": str(int(time.time()))}
     issued = world.signer.issue(audience, guid, client_id, lifetime, **more)
     body = {
-        "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "ext_expires_in": lifetime,
         "access_token": issued,
-    }  # fmt: skip
+    }
     return answer(body, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
 

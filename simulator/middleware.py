@@ -1,6 +1,7 @@
 """The outermost layer: records every request, and lets faults happen to it."""
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from typing import Any
@@ -72,10 +73,8 @@ class Recorder:
         if caller.service == "freshservice":
             accounts = self._world.accounts.values()
             name = next((one["slug"] for one in accounts if name in {one["key"], one["slug"]}), "")
-        try:
+        with contextlib.suppress(KeyError):
             name = self._world.find_directory(name).guid if name else ""
-        except KeyError:
-            pass
         return dataclasses.replace(caller, directory=name)
 
     def _record(

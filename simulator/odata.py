@@ -228,7 +228,8 @@ class _Parser:
             names = {"date": "Edm.DateTimeOffset", "number": "Edm.Int32", "bool": "Edm.Boolean"}
             raise BadFilter(
                 "A binary operator with incompatible types was detected. Found operand types"
-                f" '{names.get(base, 'Edm.String')}' and '{names.get(found, 'Edm.String')}' for operator"
+                f" '{names.get(base, 'Edm.String')}' and '{names.get(found, 'Edm.String')}' for "
+                "operator"
                 f" kind '{operator}'."
             )
         if base == "date":

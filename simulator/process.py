@@ -36,12 +36,23 @@ class Simulator:
         empty: bool = False,
         port: int = 0,
     ) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="simulator-") if state_dir is None else None
+        self._temporary = (
+            tempfile.TemporaryDirectory(prefix="simulator-") if state_dir is None else None
+        )
         self.state_dir = Path(self._temporary.name if self._temporary else str(state_dir))
         self._arguments = [
-            "--state", str(self.state_dir), "--directories", str(directories), "--seed", str(seed),
-            "--pace", str(pace), "--port", str(port), "--json",
-        ]  # fmt: skip
+            "--state",
+            str(self.state_dir),
+            "--directories",
+            str(directories),
+            "--seed",
+            str(seed),
+            "--pace",
+            str(pace),
+            "--port",
+            str(port),
+            "--json",
+        ]
         if documents is not None:
             self._arguments += ["--documents", str(documents)]
         if empty:
@@ -74,14 +85,20 @@ class Simulator:
         log = (self.state_dir / "simulator.log").open("a")
         root = Path(__file__).resolve().parent.parent
         kept = os.environ.get("PYTHONPATH", "")
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in (str(root), kept) if part)}
-        self._process = subprocess.Popen(
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(part for part in (str(root), kept) if part),
+        }
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "simulator", *self._arguments],
-            stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=root,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
+            cwd=root,
+        )
         log.close()
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             self.stop()
             raise RuntimeError(f"the simulator did not start: {self.log()[-2000:]}")
@@ -123,7 +140,10 @@ class Simulator:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
         if self._temporary is not None:

@@ -48,8 +48,10 @@ def _challenge(world: World, message: str) -> Answered:
 
 def _missing(name: str) -> Answered:
     text = (
-        f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this"
-        " secret you may be able to recover it using the correct recovery command. For help resolving"
+        f"A secret with (name/id) {name} was not found in this key vault. If you recently "
+        "deleted this"
+        " secret you may be able to recover it using the correct recovery command. For help "
+        "resolving"
         " this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182"
     )
     return vault_error(404, "SecretNotFound", text)
@@ -64,14 +66,18 @@ def _secret(world: World, name: str) -> Document:
 
 def _bundle(world: World, name: str, version: Document, with_value: bool) -> dict[str, Any]:
     attributes = {
-        "enabled": version["enabled"], "created": version["created"], "updated": version["updated"],
-        "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90,
-    }  # fmt: skip
+        "enabled": version["enabled"],
+        "created": version["created"],
+        "updated": version["updated"],
+        "recoveryLevel": "Recoverable+Purgeable",
+        "recoverableDays": 90,
+    }
     attributes.update({key: version[key] for key in ("nbf", "exp") if version.get(key)})
     body: dict[str, Any] = {
-        "id": f"{world.origin}/secrets/{name}/{version['version']}", "attributes": attributes,
+        "id": f"{world.origin}/secrets/{name}/{version['version']}",
+        "attributes": attributes,
         "tags": version.get("tags", {}),
-    }  # fmt: skip
+    }
     if version.get("contentType"):
         body["contentType"] = version["contentType"]
     return {"value": version["value"], **body} if with_value else body
@@ -97,7 +103,10 @@ async def set_secret(request: Request) -> Response:
         raise vault_error(400, "BadParameter", "Property value is required")
     kept = world.vault.get(name)
     if kept and kept["deleted"]:
-        text = f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused."
+        text = (
+            f"Secret {name} is currently in a deleted but recoverable state, and its name cannot "
+            "be reused."
+        )
         raise vault_error(409, "Conflict", text, "ObjectIsDeletedButRecoverable")
     attributes = dict(body.get("attributes") or {})
     extra = {"tags": body.get("tags") or {}, "contentType": body.get("contentType")}
@@ -124,10 +133,12 @@ async def list_secrets(request: Request) -> Response:
     world = _allowed(request)
     live = [one for one in world.vault.values() if not one["deleted"]]
     rows = [
-        {**_bundle(world, one["name"], one["versions"][-1], False),
-         "id": f"{world.origin}/secrets/{one['name']}"}
+        {
+            **_bundle(world, one["name"], one["versions"][-1], False),
+            "id": f"{world.origin}/secrets/{one['name']}",
+        }
         for one in sorted(live, key=lambda one: one["name"])
-    ]  # fmt: skip
+    ]
     return _page(request, world, rows, "/secrets")
 
 
@@ -157,9 +168,10 @@ async def delete_secret(request: Request) -> Response:
     world.vault.put(name, {**secret, "deleted": stamp})
     body = _bundle(world, name, secret["versions"][-1], False)
     body |= {
-        "recoveryId": f"{world.origin}/deletedsecrets/{name}", "deletedDate": stamp,
+        "recoveryId": f"{world.origin}/deletedsecrets/{name}",
+        "deletedDate": stamp,
         "scheduledPurgeDate": stamp + 90 * 86_400,
-    }  # fmt: skip
+    }
     return answer(body)
 
 

@@ -28,7 +28,7 @@ CUSTOMERS = (
 APP_SECRET = "csc-app-credential"
 
 DEFAULTS: dict[str, Any] = {
-    "graph_limits": False,  # enforce 150/min for alerts, 5/10 s for audit logs ... per app and directory
+    "graph_limits": False,  # enforce the published 150/min for alerts, 5/10 s for audit logs
     "alerts_page": 100,  # default page of alerts_v2; the most for $top is 1000
     "paging": "skiptoken",  # or "skip": next links count rows, so that changes shift pages
     "token_lifetime_s": 3599,
@@ -89,9 +89,14 @@ class World:
         self.set_secret("csc-pseudonym-key", key)
         self.apps.put(
             self.client_id,
-            {"client_id": self.client_id, "name": "CSC Portal", "enabled": True,
-             "secrets": [], "certificates": []},
-        )  # fmt: skip
+            {
+                "client_id": self.client_id,
+                "name": "CSC Portal",
+                "enabled": True,
+                "secrets": [],
+                "certificates": [],
+            },
+        )
         self.rotate_app_secret(self.client_id, APP_SECRET, keep_old=False)
 
     def set_secret(self, name: str, value: str, **attributes: Any) -> str:
@@ -99,9 +104,14 @@ class World:
         versions: list[Document] = list(self.vault.get(name, {}).get("versions", []))
         stamp = int(time.time())
         version = {
-            "version": uuid.uuid4().hex, "value": value, "enabled": True, "created": stamp,
-            "updated": stamp, "sequence": len(versions), **attributes,
-        }  # fmt: skip
+            "version": uuid.uuid4().hex,
+            "value": value,
+            "enabled": True,
+            "created": stamp,
+            "updated": stamp,
+            "sequence": len(versions),
+            **attributes,
+        }
         self.vault.put(name, {"name": name, "versions": [*versions, version], "deleted": None})
         return str(version["version"])
 
@@ -125,11 +135,17 @@ class World:
             slug, name, domain = customer(index)
         maker = Random(f"directory-{self.seed}-{slug}")
         config = {
-            "guid": _guid(maker), "slug": slug, "name": name or slug, "index": index,
-            "domain": domain or f"{slug}.example", "consents": {self.client_id: list(ALL_ROLES)},
+            "guid": _guid(maker),
+            "slug": slug,
+            "name": name or slug,
+            "index": index,
+            "domain": domain or f"{slug}.example",
+            "consents": {self.client_id: list(ALL_ROLES)},
             "licences": {"entra_id_p1": True, "entra_id_p2": True, "defender": True},
-            "azure_reader": True, "incident_number": 100, "next_story": 0,
-        }  # fmt: skip
+            "azure_reader": True,
+            "incident_number": 100,
+            "next_story": 0,
+        }
         directory = Directory(self.store, config)
         directory.save()
         self.directories[directory.guid] = directory

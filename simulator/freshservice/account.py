@@ -70,7 +70,10 @@ class Visit:
 
 
 def enter(request: Request, bucket: str, cost: int = 1) -> Visit:
-    """Authenticate, count, refuse above the plan's limits. `bucket`: list, view, create, update, other."""
+    """Authenticate, count, refuse above the plan's limits.
+
+    `bucket`: list, view, create, update, other.
+    """
     world: World = request.app.state.world
     visit = Visit(world, _account(request, world))
     _count(visit, bucket, cost)

@@ -122,14 +122,24 @@ def _form() -> list[Document]:
     status = [{"id": key, "value": value} for key, value in STATUS.items()]
     priority = [{"id": key, "value": value} for key, value in PRIORITY.items()]
     rows: list[tuple[str, bool, list[Document]]] = [
-        ("subject", True, []), ("description", True, []), ("requester", True, []),
-        ("status", True, status), ("priority", True, priority),
-    ]  # fmt: skip
+        ("subject", True, []),
+        ("description", True, []),
+        ("requester", True, []),
+        ("status", True, status),
+        ("priority", True, priority),
+    ]
     return [
-        {"id": 27_000_000_300 + place, "name": name, "label": name.capitalize(), "required_for_agents": needed,
-         "required_for_requesters": needed, "choices": choices, "default_field": True}
+        {
+            "id": 27_000_000_300 + place,
+            "name": name,
+            "label": name.capitalize(),
+            "required_for_agents": needed,
+            "required_for_requesters": needed,
+            "choices": choices,
+            "default_field": True,
+        }
         for place, (name, needed, choices) in enumerate(rows)
-    ]  # fmt: skip
+    ]
 
 
 async def ticket_page(request: Request) -> Response:
@@ -145,7 +155,10 @@ async def ticket_page(request: Request) -> Response:
     text = "".join(parts)
     if not text:
         return HTMLResponse("<!doctype html><title>Not found</title><p>No such ticket.", 404)
-    page_text = f"<!doctype html><html lang=en><meta charset=utf-8><title>Ticket {escape(key)}</title><body>{text}"
+    page_text = (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Ticket "
+        f"{escape(key)}</title><body>{text}"
+    )
     policy = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
     return HTMLResponse(page_text, headers=policy)
 
@@ -161,7 +174,7 @@ def _section(world: Any, slug: str, key: str) -> str:
         f"<h2>{escape(row['created_at'])}</h2><pre>{escape(row['body_text'])}</pre>"
         for row in notes
     )
-    return (
-        f"<h1>#{escape(key)} {escape(ticket['subject'])}</h1><p>{escape(slug)} · {status} · {priority}"
-        f" · {escape(', '.join(ticket['tags']))}</p><pre>{escape(ticket['description_text'])}</pre>{shown_notes}"
-    )
+    head = f"<h1>#{escape(key)} {escape(ticket['subject'])}</h1>"
+    facts = " · ".join((slug, status, priority, ", ".join(ticket["tags"])))
+    text = f"<pre>{escape(ticket['description_text'])}</pre>"
+    return f"{head}<p>{escape(facts)}</p>{text}{shown_notes}"

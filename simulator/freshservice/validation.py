@@ -13,14 +13,34 @@ _CHOICES = {
     "source": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 18),
 }
 _KINDS: dict[str, tuple[type, ...]] = {
-    "subject": (str,), "description": (str,), "email": (str,), "phone": (str,), "name": (str,),
-    "type": (str,), "category": (str,), "sub_category": (str,), "item_category": (str,),
-    "due_by": (str,), "fr_due_by": (str,), "requester_id": (int,), "responder_id": (int,),
-    "group_id": (int,), "department_id": (int,), "email_config_id": (int,), "workspace_id": (int,),
-    "tags": (list,), "cc_emails": (list,), "assets": (list,), "custom_fields": (dict,),
-    "status": (int,), "priority": (int,), "urgency": (int,), "impact": (int,), "source": (int,),
+    "subject": (str,),
+    "description": (str,),
+    "email": (str,),
+    "phone": (str,),
+    "name": (str,),
+    "type": (str,),
+    "category": (str,),
+    "sub_category": (str,),
+    "item_category": (str,),
+    "due_by": (str,),
+    "fr_due_by": (str,),
+    "requester_id": (int,),
+    "responder_id": (int,),
+    "group_id": (int,),
+    "department_id": (int,),
+    "email_config_id": (int,),
+    "workspace_id": (int,),
+    "tags": (list,),
+    "cc_emails": (list,),
+    "assets": (list,),
+    "custom_fields": (dict,),
+    "status": (int,),
+    "priority": (int,),
+    "urgency": (int,),
+    "impact": (int,),
+    "source": (int,),
     "requested_for_id": (int,),
-}  # fmt: skip
+}
 _NAMES = {str: "String", int: "Integer", list: "Array", dict: "key/value pair"}
 LONGEST_SUBJECT = 255
 LONGEST_TAG = 255
@@ -81,7 +101,8 @@ def _wrong(name: str, value: Any) -> list[Error]:
             return [
                 (
                     name,
-                    f"It should only contain elements that have maximum of {LONGEST_TAG} characters",
+                    f"It should only contain elements that have maximum of {LONGEST_TAG} "
+                    "characters",
                     "invalid_value",
                 )
             ]

@@ -100,7 +100,10 @@ def _checked_changes(request: Request, body: Document) -> Document:
         if name in _ENUM_FIELDS:
             known = enums.member(value, _ENUM_FIELDS[name])
             if known is None:
-                text = f"Invalid value '{value}' for property '{name}' of type microsoft.graph.security.alert."
+                text = (
+                    f"Invalid value '{value}' for property '{name}' of type "
+                    "microsoft.graph.security.alert."
+                )
                 raise gate.bad(request, text)
             value = known
         elif name == "assignedTo" and not isinstance(value, str | None):
@@ -157,13 +160,20 @@ LEGACY_ALERTS = Listing(
     table=lambda directory: directory.legacy_alerts,
     order="createdDateTime",
     schema={
-        "id": "string", "severity": "string", "status": "string", "category": "string",
-        "title": "string", "assignedTo": "string", "createdDateTime": "date", "eventDateTime": "date",
-        "lastModifiedDateTime": "date", "vendorInformation/provider": "string",
+        "id": "string",
+        "severity": "string",
+        "status": "string",
+        "category": "string",
+        "title": "string",
+        "assignedTo": "string",
+        "createdDateTime": "date",
+        "eventDateTime": "date",
+        "lastModifiedDateTime": "date",
+        "vendorInformation/provider": "string",
         "vendorInformation/vendor": "string",
     },
     options=frozenset(("$filter", "$top", "$skip", "$count", "$orderby", "$select")),
-)  # fmt: skip
+)
 
 
 async def list_legacy(request: Request) -> Response:

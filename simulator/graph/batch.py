@@ -46,8 +46,13 @@ async def _one(request: Request, item: Document, done: dict[str, Document]) -> D
     headers = {str(key): str(value) for key, value in (item.get("headers") or {}).items()}
     names = {key.lower() for key in headers}
     if "body" in item and "content-type" not in names:
-        error = {"error": {"code": "BadRequest", "message": "Write request id : "
-                           f"{item['id']} does not contain Content-Type header or body."}}  # fmt: skip
+        error = {
+            "error": {
+                "code": "BadRequest",
+                "message": "Write request id : "
+                f"{item['id']} does not contain Content-Type header or body.",
+            }
+        }
         return {"id": item["id"], "status": 400, "headers": {}, "body": error}
     headers["authorization"] = request.headers["authorization"]
     outer = request.app.state.outer

@@ -8,37 +8,72 @@ STATUS = ("unknown", "new", "inProgress", "resolved")
 INCIDENT_STATUS = ("active", "resolved", "inProgress", "redirected", "awaitingAction")
 CLASSIFICATION = ("unknown", "falsePositive", "truePositive", "informationalExpectedActivity")
 DETERMINATION = (
-    "unknown", "apt", "malware", "securityPersonnel", "securityTesting", "unwantedSoftware", "other",
-    "multiStagedAttack", "compromisedAccount", "phishing", "maliciousUserActivity", "notMalicious",
-    "notEnoughDataToValidate", "confirmedActivity", "lineOfBusinessApplication",
-)  # fmt: skip
+    "unknown",
+    "apt",
+    "malware",
+    "securityPersonnel",
+    "securityTesting",
+    "unwantedSoftware",
+    "other",
+    "multiStagedAttack",
+    "compromisedAccount",
+    "phishing",
+    "maliciousUserActivity",
+    "notMalicious",
+    "notEnoughDataToValidate",
+    "confirmedActivity",
+    "lineOfBusinessApplication",
+)
 SERVICE_SOURCE = (
-    "unknown", "microsoftDefenderForEndpoint", "microsoftDefenderForIdentity",
-    "microsoftDefenderForCloudApps", "microsoftDefenderForOffice365", "microsoft365Defender",
-    "azureAdIdentityProtection", "microsoftAppGovernance", "dataLossPrevention", "unknownFutureValue",
-    "microsoftDefenderForCloud", "microsoftSentinel", "microsoftInsiderRiskManagement",
-    "microsoftThreatIntelligence", "microsoftSecurityForAI",
-)  # fmt: skip
+    "unknown",
+    "microsoftDefenderForEndpoint",
+    "microsoftDefenderForIdentity",
+    "microsoftDefenderForCloudApps",
+    "microsoftDefenderForOffice365",
+    "microsoft365Defender",
+    "azureAdIdentityProtection",
+    "microsoftAppGovernance",
+    "dataLossPrevention",
+    "unknownFutureValue",
+    "microsoftDefenderForCloud",
+    "microsoftSentinel",
+    "microsoftInsiderRiskManagement",
+    "microsoftThreatIntelligence",
+    "microsoftSecurityForAI",
+)
 # Members behind unknownFutureValue: sent only with `Prefer: include-unknown-enum-members`.
 GATED: dict[str, frozenset[str]] = {
     "serviceSource": frozenset(SERVICE_SOURCE[10:]),
     "detectionSource": frozenset(
         (
-            "microsoftDefenderForCloud", "microsoftDefenderForIoT", "microsoftDefenderForServers",
-            "microsoftDefenderForStorage", "microsoftDefenderForDNS", "microsoftDefenderForDatabases",
-            "microsoftDefenderForContainers", "microsoftDefenderForNetwork",
-            "microsoftDefenderForAppService", "microsoftDefenderForKeyVault",
-            "microsoftDefenderForResourceManager", "microsoftDefenderForApiManagement", "nrtAlerts",
-            "scheduledAlerts", "microsoftDefenderThreatIntelligenceAnalytics", "builtInMl",
-            "microsoftInsiderRiskManagement", "microsoftThreatIntelligence",
-            "microsoftDefenderForAIServices", "securityCopilot", "microsoftSentinel",
+            "microsoftDefenderForCloud",
+            "microsoftDefenderForIoT",
+            "microsoftDefenderForServers",
+            "microsoftDefenderForStorage",
+            "microsoftDefenderForDNS",
+            "microsoftDefenderForDatabases",
+            "microsoftDefenderForContainers",
+            "microsoftDefenderForNetwork",
+            "microsoftDefenderForAppService",
+            "microsoftDefenderForKeyVault",
+            "microsoftDefenderForResourceManager",
+            "microsoftDefenderForApiManagement",
+            "nrtAlerts",
+            "scheduledAlerts",
+            "microsoftDefenderThreatIntelligenceAnalytics",
+            "builtInMl",
+            "microsoftInsiderRiskManagement",
+            "microsoftThreatIntelligence",
+            "microsoftDefenderForAIServices",
+            "securityCopilot",
+            "microsoftSentinel",
         )
     ),
     "remediationStatus": frozenset(
         ("active", "pendingApproval", "declined", "unremediated", "running", "partiallyRemediated")
     ),
     "status": frozenset(("awaitingAction",)),
-}  # fmt: skip
+}
 PREFERENCE = "include-unknown-enum-members"
 
 

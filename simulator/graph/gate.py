@@ -69,7 +69,10 @@ async def body_of(request: Request) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        text = "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format."
+        text = (
+            "Unable to read JSON request payload. Please ensure Content-Type header is set and "
+            "payload is of valid JSON format."
+        )
         raise graph_error(request, 400, "BadRequest", text)
     return body
 
@@ -88,5 +91,5 @@ def reply(request: Request, body: Any, status: int = 200, **headers: str) -> Res
     extra = {"OData-Version": "4.0", "Cache-Control": "no-cache", **headers}
     if given:
         extra["client-request-id"] = given
-    kind = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+    kind = "application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8"
     return answer(body, status, extra, kind)

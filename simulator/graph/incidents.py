@@ -31,7 +31,8 @@ INCIDENTS = Listing(
     options=frozenset(("$filter", "$top", "$skip", "$count", "$expand")),
     page=50,
     most=50,
-    top_error="The query specified in the URI is not valid. The limit of '50' for Top query has been exceeded. The value from the incoming request is '{top}'.",
+    top_error="The query specified in the URI is not valid. The limit of '50' for Top query has"
+    " been exceeded. The value from the incoming request is '{top}'.",
 )
 _ENUM_FIELDS = {
     "status": ("active", "resolved", "inProgress"),
@@ -49,7 +50,8 @@ def _expands(request: Request) -> bool:
     if asked.partition("(")[0] != "alerts":
         raise gate.bad(
             request,
-            f"Could not find a property named '{asked}' on type 'microsoft.graph.security.incident'.",
+            f"Could not find a property named '{asked}' on type "
+            "'microsoft.graph.security.incident'.",
         )
     return True
 
@@ -123,7 +125,10 @@ def _checked_changes(request: Request, body: Document) -> Document:
         if name in _ENUM_FIELDS:
             known = enums.member(value, _ENUM_FIELDS[name])
             if known is None:
-                text = f"Invalid value '{value}' for property '{name}' of type microsoft.graph.security.incident."
+                text = (
+                    f"Invalid value '{value}' for property '{name}' of type "
+                    "microsoft.graph.security.incident."
+                )
                 raise gate.bad(request, text)
             changes[name] = known
         elif name in _TEXT_FIELDS and isinstance(value, str | None):

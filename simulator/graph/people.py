@@ -13,23 +13,40 @@ from simulator.store import Document
 
 READ = ("User.Read.All", "Directory.Read.All", "User.ReadWrite.All")
 _DEFAULT = (
-    "id", "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone",
-    "officeLocation", "preferredLanguage", "surname", "userPrincipalName",
-)  # fmt: skip
+    "id",
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+)
 USERS = Listing(
     name="users",
     type_name="microsoft.graph.user",
     table=lambda directory: directory.users,
     order="createdDateTime",
     schema={
-        "id": "string", "displayName": "string", "userPrincipalName": "string", "mail": "string",
-        "jobTitle": "string", "department": "string", "accountEnabled": "bool", "userType": "string",
-        "givenName": "string", "surname": "string", "createdDateTime": "date",
+        "id": "string",
+        "displayName": "string",
+        "userPrincipalName": "string",
+        "mail": "string",
+        "jobTitle": "string",
+        "department": "string",
+        "accountEnabled": "bool",
+        "userType": "string",
+        "givenName": "string",
+        "surname": "string",
+        "createdDateTime": "date",
         "onPremisesSamAccountName": "string",
     },
     options=frozenset(("$filter", "$top", "$count", "$select", "$orderby", "$search", "$expand")),
     most=999,
-)  # fmt: skip
+)
 
 
 def _shown(request: Request, user: Document) -> Any:
@@ -55,7 +72,10 @@ def _user(request: Request, directory: Directory) -> Document:
     for user in directory.users.values():
         if wanted in {user["id"], str(user["userPrincipalName"]).lower()}:
             return user
-    text = f"Resource '{request.path_params['id']}' does not exist or one of its queried reference-property objects are not present."
+    text = (
+        f"Resource '{request.path_params['id']}' does not exist or one of its queried "
+        "reference-property objects are not present."
+    )
     raise gate.graph_error(request, 404, "Request_ResourceNotFound", text)
 
 
@@ -79,11 +99,15 @@ async def transitive_member_of(request: Request) -> Response:
         if user["id"] in group["members"]
     ]
     rows += [
-        {"@odata.type": "#microsoft.graph.directoryRole", "id": key, "displayName": role["displayName"],
-         "roleTemplateId": role["roleTemplateId"]}
+        {
+            "@odata.type": "#microsoft.graph.directoryRole",
+            "id": key,
+            "displayName": role["displayName"],
+            "roleTemplateId": role["roleTemplateId"],
+        }
         for key, role in directory.role_members.items()
         if user["id"] in role["members"]
-    ]  # fmt: skip
+    ]
     return gate.reply(request, {"value": rows})
 
 
@@ -146,16 +170,19 @@ async def role_assignments(request: Request) -> Response:
     for role in directory.role_members.values():
         for key in role["members"]:
             row = {
-                "id": f"{role['id']}-{key}", "principalId": key, "directoryScopeId": "/",
+                "id": f"{role['id']}-{key}",
+                "principalId": key,
+                "directoryScopeId": "/",
                 "roleDefinitionId": role["roleTemplateId"],
-            }  # fmt: skip
+            }
             if "principal" in expand and key in directory.users:
                 user = _shown(request, directory.users[key])
                 row["principal"] = {"@odata.type": "#microsoft.graph.user", **user}
             if "roleDefinition" in expand:
                 row["roleDefinition"] = {
-                    "id": role["roleTemplateId"], "displayName": role["displayName"],
-                }  # fmt: skip
+                    "id": role["roleTemplateId"],
+                    "displayName": role["displayName"],
+                }
             rows.append(row)
     return gate.reply(request, {"value": rows})
 
@@ -163,9 +190,11 @@ async def role_assignments(request: Request) -> Response:
 async def organization(request: Request) -> Response:
     directory = gate.enter(request, "Organization.Read.All", "Directory.Read.All", "User.Read.All")
     plans = [
-        ("AAD_PREMIUM", "entra_id_p1"), ("AAD_PREMIUM_P2", "entra_id_p2"),
-        ("WINDEFATP", "defender"), ("THREAT_INTELLIGENCE", "defender"),
-    ]  # fmt: skip
+        ("AAD_PREMIUM", "entra_id_p1"),
+        ("AAD_PREMIUM_P2", "entra_id_p2"),
+        ("WINDEFATP", "defender"),
+        ("THREAT_INTELLIGENCE", "defender"),
+    ]
     held = [
         {"service": plan, "capabilityStatus": "Enabled", "servicePlanId": plan}
         for plan, licence in plans

@@ -76,9 +76,8 @@ def listed(
             more = True
             break
         page.append(row)
-    body: dict[str, Any] = {
-        "@odata.context": f"{request.app.state.world.origin}{_version(request)}/$metadata#{listing.name}"
-    }
+    base = f"{request.app.state.world.origin}{_version(request)}"
+    body: dict[str, Any] = {"@odata.context": f"{base}/$metadata#{listing.name}"}
     if asked.get("$count", "").lower() == "true":
         everything = directory.newest_first(listing.name, listing.table(directory), listing.order)
         body["@odata.count"] = sum(1 for row in everything if predicate is None or predicate(row))
@@ -101,7 +100,8 @@ def _check_options(request: Request, listing: Listing) -> None:
         ):
             raise gate.bad(
                 request,
-                f"Query option '{name}' is not allowed. To allow it, set the '{name[1:]}' property on EnableQueryAttribute or QueryValidationSettings.",
+                f"Query option '{name}' is not allowed. To allow it, set the '{name[1:]}' "
+                "property on EnableQueryAttribute or QueryValidationSettings.",
             )
 
 
@@ -112,7 +112,8 @@ def _number(request: Request, name: str, default: int) -> int:
     if not text.isdecimal() or (name == "$top" and int(text) == 0):
         raise gate.bad(
             request,
-            f"Invalid value '{text}' for {name} query option found. The {name} query option requires a non-negative integer value.",
+            f"Invalid value '{text}' for {name} query option found. The {name} query option "
+            "requires a non-negative integer value.",
         )
     return int(text)
 

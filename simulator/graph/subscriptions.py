@@ -24,10 +24,25 @@ CHANGE_TYPES = {"created", "updated", "deleted"}
 # (pattern of the resource, most minutes, roles that allow it, only when push is switched on)
 SUPPORTED = (
     (r"users(/[^/?]+)?$", 41_760, ("User.Read.All", "Directory.Read.All"), False),
-    (r"groups(/[^/?]+(/members|/owners)?)?$", 41_760, ("GroupMember.Read.All", "Directory.Read.All"), False),
-    (r"security/alerts_v2(/[^/?]+|\?.*)?$", 43_200, ("SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"), True),
-    (r"security/incidents(/[^/?]+|\?.*)?$", 43_200, ("SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"), True),
-)  # fmt: skip
+    (
+        r"groups(/[^/?]+(/members|/owners)?)?$",
+        41_760,
+        ("GroupMember.Read.All", "Directory.Read.All"),
+        False,
+    ),
+    (
+        r"security/alerts_v2(/[^/?]+|\?.*)?$",
+        43_200,
+        ("SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"),
+        True,
+    ),
+    (
+        r"security/incidents(/[^/?]+|\?.*)?$",
+        43_200,
+        ("SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"),
+        True,
+    ),
+)
 
 
 def plain(resource: str) -> str:
@@ -44,7 +59,10 @@ def _rule(request: Request, resource: str) -> tuple[int, tuple[str, ...]]:
     for pattern, minutes, roles, needs_push in SUPPORTED:
         if re.match(pattern, plain(resource), re.IGNORECASE) and (push or not needs_push):
             return minutes, roles
-    text = f"Operation: Create; Exception: [Status Code: BadRequest; Reason: Resource '{plain(resource)}' is not supported for change notifications.]"
+    text = (
+        "Operation: Create; Exception: [Status Code: BadRequest; Reason: Resource "
+        f"'{plain(resource)}' is not supported for change notifications.]"
+    )
     raise gate.graph_error(request, 400, "ExtensionError", text)
 
 
@@ -142,7 +160,10 @@ def _refuse_double(request: Request, directory: Directory, client_id: str, body:
             text = f"Subscription Id {row['id']} already exists for the requested combination"
             raise gate.graph_error(request, 409, "Conflict", text)
     if len(mine) >= QUOTA:
-        text = f"Number of subscriptions for application in this tenant has reached the limit of {QUOTA}."
+        text = (
+            "Number of subscriptions for application in this tenant has reached the limit of "
+            f"{QUOTA}."
+        )
         raise gate.graph_error(request, 403, "Forbidden", text)
 
 
@@ -154,7 +175,10 @@ async def _shake_hands(request: Request, url: str) -> None:
         raise gate.graph_error(
             request, 400, "InvalidRequest", "NotificationUrl must be an https URL."
         )
-    token = f"Validation: Testing client application reachability for subscription Request-Id: {uuid.uuid4()} & <{secrets.token_hex(4)}>"
+    token = (
+        "Validation: Testing client application reachability for subscription Request-Id: "
+        f"{uuid.uuid4()} & <{secrets.token_hex(4)}>"
+    )
     joint = "&" if parts.query else "?"
     world: World = request.app.state.world
     target = f"{url}{joint}validationToken={quote(token, safe='')}"
@@ -166,7 +190,10 @@ async def _shake_hands(request: Request, url: str) -> None:
         kind = found.headers.get("content-type", "").partition(";")[0]
         if found.status_code == 200 and kind == "text/plain" and found.text == token:
             return
-        reason = f"Notification endpoint must respond with 200 OK to validation request; it gave {found.status_code}."
+        reason = (
+            "Notification endpoint must respond with 200 OK to validation request; it gave "
+            f"{found.status_code}."
+        )
     text = f"Subscription validation request failed. {reason}"
     raise gate.graph_error(request, 400, "ValidationError", text)
 

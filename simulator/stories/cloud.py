@@ -13,7 +13,7 @@ def phishing_wave(script: Script) -> None:
     estate, make, rng = script.estate, script.make, script.rng
     reporter, clicker, *rest = rng.sample(estate.staff, 5)
     domain = rng.choice(names.BAD_DOMAINS)
-    subject, sender = f"Facture n° {rng.randrange(10**5)} – à régler", f"comptabilité@{domain}"
+    subject, sender = f"Facture n° {rng.randrange(10**5)} - à régler", f"comptabilité@{domain}"
     url = f"https://{domain}/%66acture?id={rng.randrange(10**6)}"
     ids = {person.oid: guid(rng) for person in (reporter, clicker, *rest)}
     reported = script.at(0)
@@ -156,7 +156,9 @@ def container_attack(script: Script) -> None:
     script.alert("k8s_secret", read, secret, kind="attack", event="secret")
     mined = script.at(40)
     web = estate.servers[4]
-    miner = make.process("xmrig", "/tmp/.x/xmrig -o pool.example:3333", mined, web, path="/tmp/.x")
+    miner = make.process(
+        "xmrig", "/var/lib/.x/xmrig -o pool.example:3333", mined, web, path="/var/lib/.x"
+    )
     script.alert(
         "crypto_miner",
         mined,

@@ -5,7 +5,10 @@ from simulator.stories.evidence_cloud import connection
 from simulator.stories.identity import bad_ip
 from simulator.stories.script import Script
 
-ENCODED = "powershell.exe -nop -w hidden -enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoAZQBjAHQAIABOAGUAdAAuAFcAZQBiAEMAbABpAGUAbgB0ACkA"
+ENCODED = (
+    "powershell.exe -nop -w hidden -enc "
+    "SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoAZQBjAHQAIABOAGUAdAAuAFcAZQBiAEMAbABpAGUAbgB0ACkA"
+)
 
 
 def ransomware(script: Script) -> None:
@@ -195,7 +198,7 @@ def kerberos_attack(script: Script) -> None:
 
 def nation_state(script: Script) -> None:
     """An address of a known actor, reported twice."""
-    estate, make, rng = script.estate, script.make, script.rng
+    estate, make = script.estate, script.make
     machine, address = estate.servers[4], bad_ip(script)
     seen = script.at(0)
     script.alert(

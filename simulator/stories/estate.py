@@ -94,7 +94,7 @@ def build(directory_guid: str, slug: str, domain: str, index: int, seed: int) ->
     rng = Random(f"estate-{seed}-{slug}")
     netbios = "".join(part for part in slug.upper() if part.isalnum())[:15]
     ad_domain = f"corp.{domain}"
-    sid_base = f"S-1-5-21-{rng.randrange(10**9, 4 * 10**9)}-{rng.randrange(10**9, 4 * 10**9)}-{rng.randrange(10**9, 4 * 10**9)}"
+    sid_base = "S-1-5-21-" + "-".join(str(rng.randrange(10**9, 4 * 10**9)) for _ in range(3))
     subscription = guid(rng)
     people = _people(rng, domain, sid_base)
     return Estate(
@@ -129,11 +129,19 @@ def _people(rng: Random, domain: str, sid_base: str) -> tuple[Person, ...]:
         title, department = names.LEADERS[place] if vip else names.STAFF[place % len(names.STAFF)]
         made.append(
             Person(
-                oid=guid(rng), given=given, surname=surname, upn=f"{local}@{domain}", sam=local[:20],
-                sid=f"{sid_base}-{1100 + place}", ad_guid=guid(rng), title=title,
-                department=department, vip=vip, rid=1100 + place,
+                oid=guid(rng),
+                given=given,
+                surname=surname,
+                upn=f"{local}@{domain}",
+                sam=local[:20],
+                sid=f"{sid_base}-{1100 + place}",
+                ad_guid=guid(rng),
+                title=title,
+                department=department,
+                vip=vip,
+                rid=1100 + place,
             )
-        )  # fmt: skip
+        )
     return tuple(made)
 
 
@@ -158,32 +166,53 @@ def _machine(rng: Random, host: str, ad_domain: str, group: str) -> Machine:
         )
     )
     return Machine(
-        mde_id=hex_of(rng, 40), aad_id=guid(rng), host=host, fqdn=f"{host.lower()}.{ad_domain}",
-        os=windows[0], build=windows[1], version=windows[2],
-        inside_ip=f"10.{rng.randrange(10, 60)}.{rng.randrange(256)}.{rng.randrange(2, 254)}", group=group,
-    )  # fmt: skip
+        mde_id=hex_of(rng, 40),
+        aad_id=guid(rng),
+        host=host,
+        fqdn=f"{host.lower()}.{ad_domain}",
+        os=windows[0],
+        build=windows[1],
+        version=windows[2],
+        inside_ip=f"10.{rng.randrange(10, 60)}.{rng.randrange(256)}.{rng.randrange(2, 254)}",
+        group=group,
+    )
 
 
 def _servers(rng: Random, ad_domain: str, subscription: str) -> tuple[Machine, ...]:
     made = []
     for host, system in (
-        ("DC01", "WindowsServer2022"), ("DC02", "WindowsServer2022"), ("SRV-FILE01", "WindowsServer2019"),
-        ("SRV-SQL01", "WindowsServer2022"), ("web-prod-01", "Linux"), ("SRV-AADC01", "WindowsServer2022"),
-    ):  # fmt: skip
-        vm = f"/subscriptions/{subscription}/resourceGroups/rg-prod/providers/Microsoft.Compute/virtualMachines/{host}"
+        ("DC01", "WindowsServer2022"),
+        ("DC02", "WindowsServer2022"),
+        ("SRV-FILE01", "WindowsServer2019"),
+        ("SRV-SQL01", "WindowsServer2022"),
+        ("web-prod-01", "Linux"),
+        ("SRV-AADC01", "WindowsServer2022"),
+    ):
+        group = f"/subscriptions/{subscription}/resourceGroups/rg-prod"
+        vm = f"{group}/providers/Microsoft.Compute/virtualMachines/{host}"
         made.append(
             Machine(
-                mde_id=hex_of(rng, 40), aad_id=guid(rng), host=host, fqdn=f"{host.lower()}.{ad_domain}",
-                os=system, build=20348, version="Other", inside_ip=f"10.1.0.{len(made) + 10}",
-                group="Servers", vm_resource=vm if host in {"web-prod-01", "SRV-SQL01"} else "",
+                mde_id=hex_of(rng, 40),
+                aad_id=guid(rng),
+                host=host,
+                fqdn=f"{host.lower()}.{ad_domain}",
+                os=system,
+                build=20348,
+                version="Other",
+                inside_ip=f"10.1.0.{len(made) + 10}",
+                group="Servers",
+                vm_resource=vm if host in {"web-prod-01", "SRV-SQL01"} else "",
             )
-        )  # fmt: skip
+        )
     return tuple(made)
 
 
 def _apps(rng: Random) -> tuple[App, ...]:
     listed = (
-        ("Contract Signer", "Unverified Publisher Ltd"), ("PDF Turbo Reader", "pdfturbo"),
-        ("Backup Sync Service", "Internal"), ("Payroll Connector", "Internal"), ("Mail Merge Pro", "mm-pro"),
-    )  # fmt: skip
+        ("Contract Signer", "Unverified Publisher Ltd"),
+        ("PDF Turbo Reader", "pdfturbo"),
+        ("Backup Sync Service", "Internal"),
+        ("Payroll Connector", "Internal"),
+        ("Mail Merge Pro", "mm-pro"),
+    )
     return tuple(App(guid(rng), guid(rng), name, publisher) for name, publisher in listed)

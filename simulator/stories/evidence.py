@@ -77,46 +77,74 @@ class Maker:
         vm = None
         if machine.vm_resource:
             vm = {
-                "vmId": f"{machine.aad_id}", "cloudProvider": "azure", "resourceId": machine.vm_resource,
+                "vmId": f"{machine.aad_id}",
+                "cloudProvider": "azure",
+                "resourceId": machine.vm_resource,
                 "subscriptionId": self.estate.subscription,
-            }  # fmt: skip
+            }
         more.setdefault("detailedRoles", ["PrimaryDevice"])
         return self.base(
-            "deviceEvidence", at,
-            firstSeenDateTime=stamp(at - timedelta(days=200)), mdeDeviceId=machine.mde_id,
-            azureAdDeviceId=machine.aad_id, deviceDnsName=machine.fqdn, hostName=machine.host,
-            ntDomain=self.estate.netbios, dnsDomain=self.estate.ad_domain, osPlatform=machine.os,
-            osBuild=machine.build, version=machine.version, healthStatus="active",
-            riskScore=self.rng.choice(("low", "medium", "high")), rbacGroupId=75,
-            rbacGroupName=machine.group, onboardingStatus="onboarded", defenderAvStatus="updated",
-            lastIpAddress=machine.inside_ip, lastExternalIpAddress=self.estate.office_ips[0],
+            "deviceEvidence",
+            at,
+            firstSeenDateTime=stamp(at - timedelta(days=200)),
+            mdeDeviceId=machine.mde_id,
+            azureAdDeviceId=machine.aad_id,
+            deviceDnsName=machine.fqdn,
+            hostName=machine.host,
+            ntDomain=self.estate.netbios,
+            dnsDomain=self.estate.ad_domain,
+            osPlatform=machine.os,
+            osBuild=machine.build,
+            version=machine.version,
+            healthStatus="active",
+            riskScore=self.rng.choice(("low", "medium", "high")),
+            rbacGroupId=75,
+            rbacGroupName=machine.group,
+            onboardingStatus="onboarded",
+            defenderAvStatus="updated",
+            lastIpAddress=machine.inside_ip,
+            lastExternalIpAddress=self.estate.office_ips[0],
             ipInterfaces=[machine.inside_ip, "fe80::2f21:c88a:d280:d1dd", "127.0.0.1", "::1"],
-            vmMetadata=vm, loggedOnUsers=logged_on, resourceAccessEvents=[], **more,
-        )  # fmt: skip
+            vmMetadata=vm,
+            loggedOnUsers=logged_on,
+            resourceAccessEvents=[],
+            **more,
+        )
 
     def ip(self, address: str, at: datetime, place: Place | None = None, **more: Any) -> Evidence:
         location = None
         if place is not None:
             city, state, _, country, latitude, longitude = place
             location = {
-                "countryName": country, "state": state, "city": city, "longitude": longitude,
+                "countryName": country,
+                "state": state,
+                "city": city,
+                "longitude": longitude,
                 "latitude": latitude,
-            }  # fmt: skip
+            }
         letters = place[2] if place else None
         return self.base(
-            "ipEvidence", at, ipAddress=address, countryLetterCode=letters, location=location,
-            stream=None, **more,
-        )  # fmt: skip
+            "ipEvidence",
+            at,
+            ipAddress=address,
+            countryLetterCode=letters,
+            location=location,
+            stream=None,
+            **more,
+        )
 
     def url(self, url: str, at: datetime, **more: Any) -> Evidence:
         return self.base("urlEvidence", at, url=url, **more)
 
     def dns(self, domain: str, at: datetime, address: str, machine: Machine) -> Evidence:
         return self.base(
-            "dnsEvidence", at, domainName=domain, ipAddresses=[self.ip(address, at)],
+            "dnsEvidence",
+            at,
+            domainName=domain,
+            ipAddresses=[self.ip(address, at)],
             dnsServerIp=self.ip("10.1.0.10", at, verdict="noThreatsFound"),
             hostIpAddress=self.ip(machine.inside_ip, at),
-        )  # fmt: skip
+        )
 
     def file_details(
         self, name: str, path: str, signed: bool = False, size: int = 0
@@ -139,27 +167,41 @@ class Maker:
         self, name: str, path: str, at: datetime, machine: Machine | None = None, **more: Any
     ) -> Evidence:
         return self.base(
-            "fileEvidence", at, detectionStatus="detected",
+            "fileEvidence",
+            at,
+            detectionStatus="detected",
             mdeDeviceId=machine.mde_id if machine else None,
-            fileDetails=self.file_details(name, path, size=more.pop("size", 0)), **more,
-        )  # fmt: skip
+            fileDetails=self.file_details(name, path, size=more.pop("size", 0)),
+            **more,
+        )
 
     def process(
-        self, image: str, command: str, at: datetime, machine: Machine, person: Person | None = None,
-        parent: str = "explorer.exe", **more: Any,
-    ) -> Evidence:  # fmt: skip
+        self,
+        image: str,
+        command: str,
+        at: datetime,
+        machine: Machine,
+        person: Person | None = None,
+        parent: str = "explorer.exe",
+        **more: Any,
+    ) -> Evidence:
         account = self.account(person) if person else self.local_account(machine)
         windows = "C:\\Windows\\System32"
         return self.base(
-            "processEvidence", at, processId=self.rng.randrange(1000, 30_000),
-            parentProcessId=self.rng.randrange(500, 9000), processCommandLine=command,
+            "processEvidence",
+            at,
+            processId=self.rng.randrange(1000, 30_000),
+            parentProcessId=self.rng.randrange(500, 9000),
+            processCommandLine=command,
             processCreationDateTime=stamp(at - timedelta(seconds=40)),
-            parentProcessCreationDateTime=stamp(at - timedelta(minutes=50)), detectionStatus="detected",
+            parentProcessCreationDateTime=stamp(at - timedelta(minutes=50)),
+            detectionStatus="detected",
             mdeDeviceId=machine.mde_id,
             imageFile=self.file_details(image, more.pop("path", windows), signed=True),
             parentProcessImageFile=self.file_details(parent, "C:\\Windows", signed=True),
-            userAccount=account, **more,
-        )  # fmt: skip
+            userAccount=account,
+            **more,
+        )
 
     def registry_key(self, key: str, at: datetime) -> Evidence:
         return self.base(
@@ -170,9 +212,15 @@ class Maker:
         self, key: str, name: str, value: str, at: datetime, machine: Machine
     ) -> Evidence:
         return self.base(
-            "registryValueEvidence", at, mdeDeviceId=machine.mde_id, registryHive="HKEY_CURRENT_USER",
-            registryKey=key, registryValue=value, registryValueName=name, registryValueType="String",
-        )  # fmt: skip
+            "registryValueEvidence",
+            at,
+            mdeDeviceId=machine.mde_id,
+            registryHive="HKEY_CURRENT_USER",
+            registryKey=key,
+            registryValue=value,
+            registryValueName=name,
+            registryValueType="String",
+        )
 
     def malware(
         self,
@@ -197,9 +245,17 @@ class Maker:
 
     def cloud_app(self, app_id: int, name: str, at: datetime) -> Evidence:
         return self.base(
-            "cloudApplicationEvidence", at, appId=app_id, displayName=name, instanceId=0,
-            instanceName=name, saasAppId=app_id, stream=None, roles=["contextual"], verdict="unknown",
-        )  # fmt: skip
+            "cloudApplicationEvidence",
+            at,
+            appId=app_id,
+            displayName=name,
+            instanceId=0,
+            instanceName=name,
+            saasAppId=app_id,
+            stream=None,
+            roles=["contextual"],
+            verdict="unknown",
+        )
 
     def logon_request(self, request_id: str, at: datetime) -> Evidence:
         return self.base("cloudLogonRequestEvidence", at, requestId=request_id)
@@ -208,27 +264,49 @@ class Maker:
         self, person: Person, at: datetime, session: str, agent: tuple[str, str, str]
     ) -> Evidence:
         return self.base(
-            "cloudLogonSessionEvidence", at, account=self.user(person, at), browser=agent[1],
-            deviceName=None, operatingSystem=agent[0], previousLogonDateTime=stamp(at - timedelta(hours=9)),
-            protocol="OAuth2", sessionId=session, startUtcDateTime=stamp(at), userAgent=agent[2],
-        )  # fmt: skip
+            "cloudLogonSessionEvidence",
+            at,
+            account=self.user(person, at),
+            browser=agent[1],
+            deviceName=None,
+            operatingSystem=agent[0],
+            previousLogonDateTime=stamp(at - timedelta(hours=9)),
+            protocol="OAuth2",
+            sessionId=session,
+            startUtcDateTime=stamp(at),
+            userAgent=agent[2],
+        )
 
     def host_session(self, person: Person, machine: Machine, at: datetime) -> Evidence:
         return self.base(
-            "hostLogonSessionEvidence", at, account=self.user(person, at), host=self.device(machine, at),
-            sessionId=str(self.rng.randrange(10_000, 99_999_999)), startUtcDateTime=stamp(at),
+            "hostLogonSessionEvidence",
+            at,
+            account=self.user(person, at),
+            host=self.device(machine, at),
+            sessionId=str(self.rng.randrange(10_000, 99_999_999)),
+            startUtcDateTime=stamp(at),
             endUtcDateTime=stamp(at + timedelta(minutes=12)),
-        )  # fmt: skip
+        )
 
     def oauth_app(self, app: App, at: datetime) -> Evidence:
         return self.base(
-            "oauthApplicationEvidence", at, appId=app.app_id, objectId=app.object_id,
-            displayName=app.name, publisher=app.publisher,
-        )  # fmt: skip
+            "oauthApplicationEvidence",
+            at,
+            appId=app.app_id,
+            objectId=app.object_id,
+            displayName=app.name,
+            publisher=app.publisher,
+        )
 
     def service_principal(self, app: App, at: datetime, **more: Any) -> Evidence:
         return self.base(
-            "servicePrincipalEvidence", at, appId=app.app_id, appOwnerTenantId=self.estate.guid,
-            servicePrincipalName=app.name, servicePrincipalObjectId=app.object_id,
-            servicePrincipalType="application", tenantId=self.estate.guid, **more,
-        )  # fmt: skip
+            "servicePrincipalEvidence",
+            at,
+            appId=app.app_id,
+            appOwnerTenantId=self.estate.guid,
+            servicePrincipalName=app.name,
+            servicePrincipalObjectId=app.object_id,
+            servicePrincipalType="application",
+            tenantId=self.estate.guid,
+            **more,
+        )

@@ -2,6 +2,7 @@
 
 from simulator.stories import evidence_mail as mail
 from simulator.stories import names
+from simulator.stories.estate import guid
 from simulator.stories.evidence_cloud import ad_domain, security_group
 from simulator.stories.script import Script
 
@@ -23,14 +24,27 @@ def account_takeover(script: Script) -> None:
         script.sign_in(person, script.at(turn * 0.4), address, place, names.ODD_AGENT, error=50126)
     sprayed = script.at(9)
     script.alert(
-        "password_spray", sprayed, [make.user(victim, sprayed, roles=["attacked"]), make.ip(address, sprayed, place, roles=["attacker"])],
-        kind="attack", event="spray", incident="first",
-    )  # fmt: skip
+        "password_spray",
+        sprayed,
+        [
+            make.user(victim, sprayed, roles=["attacked"]),
+            make.ip(address, sprayed, place, roles=["attacker"]),
+        ],
+        kind="attack",
+        event="spray",
+        incident="first",
+    )
     entry = script.at(14)
     record = script.sign_in(
-        victim, entry, address, place, names.AGENTS[1], mfa="none", risk="medium",
+        victim,
+        entry,
+        address,
+        place,
+        names.AGENTS[1],
+        mfa="none",
+        risk="medium",
         risk_types=("unfamiliarFeatures",),
-    )  # fmt: skip
+    )
     script.risk("unfamiliarFeatures", record, "medium")
     evidence = [
         make.user(victim, entry),
@@ -85,15 +99,34 @@ def account_takeover(script: Script) -> None:
     ruled = script.at(26)
     rule = mail.mailbox_rule(make, victim, ruled, f"Inbox\\{rng.randrange(10**18)}")
     script.alert(
-        "inbox_rule", ruled, [make.user(victim, ruled), make.ip(address, ruled, place), rule, mail.mailbox(make, victim, ruled)],
-        kind="attack", event="rule", incident="cloud", user=victim.name,
-    )  # fmt: skip
+        "inbox_rule",
+        ruled,
+        [
+            make.user(victim, ruled),
+            make.ip(address, ruled, place),
+            rule,
+            mail.mailbox(make, victim, ruled),
+        ],
+        kind="attack",
+        event="rule",
+        incident="cloud",
+        user=victim.name,
+    )
     loaded = script.at(41)
     first = script.alert(
-        "mass_download", loaded,
-        [make.user(victim, loaded), make.ip(address, loaded, place), make.cloud_app(20892, "Microsoft SharePoint Online", loaded)],
-        kind="attack", event="download", incident="cloud", user=victim.name, late_min=12,
-    )  # fmt: skip
+        "mass_download",
+        loaded,
+        [
+            make.user(victim, loaded),
+            make.ip(address, loaded, place),
+            make.cloud_app(20892, "Microsoft SharePoint Online", loaded),
+        ],
+        kind="attack",
+        event="download",
+        incident="cloud",
+        user=victim.name,
+        late_min=12,
+    )
     script.change(first, script.at(95), severity="high", systemTags=["Attack Disruption"])
 
 
@@ -103,8 +136,7 @@ def token_theft(script: Script) -> None:
     victim = rng.choice(estate.people)
     address, place = bad_ip(script), rng.choice(names.AWAY)
     domain = rng.choice(names.BAD_DOMAINS)
-    network_id, url = f"{rng.getrandbits(128):032x}", f"https://{domain}/login?u={victim.sam}"
-    network_id = f"{network_id[:8]}-{network_id[8:12]}-{network_id[12:16]}-{network_id[16:20]}-{network_id[20:]}"
+    network_id, url = guid(rng), f"https://{domain}/login?u={victim.sam}"
     clicked = script.at(3)
     message = mail.message(
         make,
@@ -297,97 +329,4 @@ def domain_dominance(script: Script) -> None:
         event="group",
         incident="domain",
         user=admin.name,
-    )
-
-
-def vip_leak(script: Script) -> None:
-    """Credentials of a leader leaked; the sign-in that follows passes MFA: still for a human."""
-    estate, make, rng = script.estate, script.make, script.rng
-    person = rng.choice(estate.vips)
-    leaked = script.at(1)
-    script.alert(
-        "leaked",
-        leaked,
-        [make.user(person, leaked, roles=["attacked"])],
-        kind="attack",
-        event="leak",
-    )
-    place = rng.choice(names.TRAVEL)
-    address, entry = f"192.0.2.{rng.randrange(1, 255)}", script.at(33)
-    record = script.sign_in(
-        person,
-        entry,
-        address,
-        place,
-        names.AGENTS[2],
-        mfa="fresh",
-        risk="medium",
-        risk_types=("unlikelyTravel",),
-    )
-    script.alert(
-        "atypical_travel",
-        entry,
-        [
-            make.user(person, entry),
-            make.ip(address, entry, place),
-            make.logon_request(record["id"], entry),
-        ],
-        kind="attack",
-        event="travel",
-        mfa="fresh",
-    )
-
-
-def mfa_then_persistence(script: Script) -> None:
-    """MFA was really done (fatigue), then a method and a role are added: not to be closed."""
-    estate, make, rng = script.estate, script.make, script.rng
-    victim = rng.choice(estate.staff)
-    address, place = bad_ip(script), rng.choice(names.AWAY)
-    for turn in range(5):
-        script.sign_in(
-            victim, script.at(turn), address, place, names.AGENTS[1], mfa="failed", error=500121
-        )
-    entry = script.at(7)
-    record = script.sign_in(
-        victim,
-        entry,
-        address,
-        place,
-        names.AGENTS[1],
-        mfa="fresh",
-        risk="medium",
-        risk_types=("unfamiliarFeatures",),
-    )
-    script.alert(
-        "unfamiliar",
-        entry,
-        [
-            make.user(victim, entry),
-            make.ip(address, entry, place),
-            make.logon_request(record["id"], entry),
-        ],
-        kind="attack",
-        event="entry",
-        mfa="fresh",
-    )
-    script.audit(
-        "User registered security info",
-        "UserManagement",
-        script.at(11),
-        victim,
-        address=address,
-        target=victim,
-    )
-    script.audit(
-        "Add member to role",
-        "RoleManagement",
-        script.at(30),
-        victim,
-        address=address,
-        target=victim,
-        operation="Assign",
-        changed=(
-            ("Role.DisplayName", "null", '"Application Administrator"'),
-            ("Role.TemplateId", "null", '"9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"'),
-        ),
     )

@@ -22,19 +22,33 @@ def refreshed_incident(directory: Directory, number: str) -> Document:
     title = alerts[0]["title"]
     if len(alerts) > 1:
         title = (
-            f"Multi-stage incident involving {' & '.join(categories[:2])} reported by multiple sources"
+            f"Multi-stage incident involving {' & '.join(categories[:2])} reported by multiple "
+            "sources"
             if len(products) > 1
             else f"{alerts[0]['title']} and {len(alerts) - 1} more"
         )
     base: Document = kept or {
-        "id": number, "tenantId": directory.guid, "status": "active", "redirectIncidentId": None,
+        "id": number,
+        "tenantId": directory.guid,
+        "status": "active",
+        "redirectIncidentId": None,
         "incidentWebUrl": f"https://security.microsoft.com/incident2/{number}/overview?tid={directory.guid}",
-        "createdDateTime": alerts[0]["createdDateTime"], "assignedTo": None, "classification": None,
-        "determination": None, "customTags": [], "systemTags": [], "description": "",
-        "lastModifiedBy": "Microsoft 365 Defender-AlertCorrelation", "resolvingComment": None,
-        "summary": "", "comments": [],
-    }  # fmt: skip
+        "createdDateTime": alerts[0]["createdDateTime"],
+        "assignedTo": None,
+        "classification": None,
+        "determination": None,
+        "customTags": [],
+        "systemTags": [],
+        "description": "",
+        "lastModifiedBy": "Microsoft 365 Defender-AlertCorrelation",
+        "resolvingComment": None,
+        "summary": "",
+        "comments": [],
+    }
     return {
-        **base, "displayName": title, "severity": severity, "lastUpdateDateTime": newest,
+        **base,
+        "displayName": title,
+        "severity": severity,
+        "lastUpdateDateTime": newest,
         "priorityScore": 20 + 20 * SEVERITIES.index(severity) + min(20, 3 * len(alerts)),
-    }  # fmt: skip
+    }

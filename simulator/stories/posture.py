@@ -15,38 +15,116 @@ ROLES = (
     ("Security Reader", "5d6b6bb7-de71-4623-b4af-96380a352509"),
 )
 RESOURCES = (
-    ("Microsoft.Compute/virtualMachines", "web-prod-01", "rg-prod", {"monitored": "true", "environment": "prod"}),
+    (
+        "Microsoft.Compute/virtualMachines",
+        "web-prod-01",
+        "rg-prod",
+        {"monitored": "true", "environment": "prod"},
+    ),
     ("Microsoft.Compute/virtualMachines", "SRV-SQL01", "rg-prod", {"Monitored": "TRUE"}),
     ("Microsoft.Compute/virtualMachines", "vm-test-07", "rg-test", {}),
-    ("Microsoft.Storage/storageAccounts", "{storage}", "rg-prod", {"monitored": "true", "dataClass": "confidential"}),
+    (
+        "Microsoft.Storage/storageAccounts",
+        "{storage}",
+        "rg-prod",
+        {"monitored": "true", "dataClass": "confidential"},
+    ),
     ("Microsoft.Storage/storageAccounts", "stlegacyexports", "RG-LEGACY", None),
     ("Microsoft.KeyVault/vaults", "kv-{slug}", "rg-prod", {"monitored": "true"}),
     ("Microsoft.KeyVault/vaults", "kv-legacy", "RG-LEGACY", None),
     ("Microsoft.Sql/servers", "sql-{slug}", "rg-prod", {"monitored": "true"}),
     ("Microsoft.ContainerService/managedClusters", "aks-{slug}", "rg-prod", {"monitored": "false"}),
-    ("Microsoft.Web/sites", "app-portal", "rg-web", {"hidden-link: /app-insights-resource-id": "x"}),
+    (
+        "Microsoft.Web/sites",
+        "app-portal",
+        "rg-web",
+        {"hidden-link: /app-insights-resource-id": "x"},
+    ),
     ("Microsoft.Network/publicIPAddresses", "pip-vpn", "rg-network", {}),
     ("Microsoft.Devices/IotHubs", "iot-{slug}", "rg-plant", {"monitored": "true"}),
     ("Microsoft.Network/virtualNetworks", "vnet-hub", "rg-network", {"owner": "netzwerk@{domain}"}),
     ("Microsoft.CognitiveServices/accounts", "ai-helper", "rg-ai", None),
-)  # fmt: skip
+)
 # (name, title, category, service, most points, share reached)
 CONTROLS = (
-    ("AdminMFAV2", "Ensure multifactor authentication is enabled for all users in administrative roles", "Identity", "AzureAD", 10, 1.0),
-    ("MFARegistrationV2", "Ensure multifactor authentication is enabled for all users", "Identity", "AzureAD", 9, 0.83),
-    ("BlockLegacyAuthentication", "Enable Conditional Access policies to block legacy authentication", "Identity", "AzureAD", 8, 1.0),
-    ("SigninRiskPolicy", "Enable Microsoft Entra ID Identity Protection sign-in risk policies", "Identity", "AzureAD", 7, 0.0),
+    (
+        "AdminMFAV2",
+        "Ensure multifactor authentication is enabled for all users in administrative roles",
+        "Identity",
+        "AzureAD",
+        10,
+        1.0,
+    ),
+    (
+        "MFARegistrationV2",
+        "Ensure multifactor authentication is enabled for all users",
+        "Identity",
+        "AzureAD",
+        9,
+        0.83,
+    ),
+    (
+        "BlockLegacyAuthentication",
+        "Enable Conditional Access policies to block legacy authentication",
+        "Identity",
+        "AzureAD",
+        8,
+        1.0,
+    ),
+    (
+        "SigninRiskPolicy",
+        "Enable Microsoft Entra ID Identity Protection sign-in risk policies",
+        "Identity",
+        "AzureAD",
+        7,
+        0.0,
+    ),
     ("OneAdmin", "Designate more than one global admin", "Identity", "AzureAD", 1, 1.0),
-    ("scid_2010", "Turn on Microsoft Defender Antivirus cloud protection", "Device", "MDATP", 9, 0.91),
-    ("scid_2060", "Block credential stealing from the Windows local security authority subsystem", "Device", "MDATP", 9, 0.4),
+    (
+        "scid_2010",
+        "Turn on Microsoft Defender Antivirus cloud protection",
+        "Device",
+        "MDATP",
+        9,
+        0.91,
+    ),
+    (
+        "scid_2060",
+        "Block credential stealing from the Windows local security authority subsystem",
+        "Device",
+        "MDATP",
+        9,
+        0.4,
+    ),
     ("scid_96", "Enable Local Admin password management", "Device", "MDATP", 8, 0.66),
     ("mdo_safelinks", "Create Safe Links policies for email messages", "Apps", "MDO", 9, 1.0),
-    ("mdo_phishthreshold", "Set the phishing email level threshold at 2 or higher", "Apps", "MDO", 8, 0.0),
-    ("McasAppConsent", "Ensure user consent to apps accessing company data is not allowed", "Apps", "MCAS", 4, 0.0),
+    (
+        "mdo_phishthreshold",
+        "Set the phishing email level threshold at 2 or higher",
+        "Apps",
+        "MDO",
+        8,
+        0.0,
+    ),
+    (
+        "McasAppConsent",
+        "Ensure user consent to apps accessing company data is not allowed",
+        "Apps",
+        "MCAS",
+        4,
+        0.0,
+    ),
     ("DLPEnabled", "Ensure DLP policies are enabled", "Data", "IP", 10, 0.5),
     ("spo_external_sharing", "Ensure external sharing is restricted", "Data", "SPO", 6, 0.3),
-    ("AZ_StorageSecure", "Storage accounts should restrict <b>public</b> access", "Infrastructure", "Azure", 5, 0.2),
-)  # fmt: skip
+    (
+        "AZ_StorageSecure",
+        "Storage accounts should restrict <b>public</b> access",
+        "Infrastructure",
+        "Azure",
+        5,
+        0.2,
+    ),
+)
 
 
 def fill(directory: Directory, estate: Estate, seed: int) -> None:
@@ -63,30 +141,48 @@ def _user(estate: Estate, place: int) -> Document:
     person = estate.people[place]
     methods = ["microsoftAuthenticatorPush", "softwareOneTimePasscode"] if place % 9 else []
     return {
-        "id": person.oid, "displayName": person.name, "givenName": person.given,
-        "surname": person.surname, "userPrincipalName": person.upn, "mail": person.upn,
-        "businessPhones": [], "mobilePhone": None, "officeLocation": estate.place[0],
-        "preferredLanguage": None, "jobTitle": person.title, "department": person.department,
-        "accountEnabled": True, "userType": "Member",
+        "id": person.oid,
+        "displayName": person.name,
+        "givenName": person.given,
+        "surname": person.surname,
+        "userPrincipalName": person.upn,
+        "mail": person.upn,
+        "businessPhones": [],
+        "mobilePhone": None,
+        "officeLocation": estate.place[0],
+        "preferredLanguage": None,
+        "jobTitle": person.title,
+        "department": person.department,
+        "accountEnabled": True,
+        "userType": "Member",
         "createdDateTime": f"202{place % 6}-0{place % 9 + 1}-14T08:{place % 60:02d}:00Z",
-        "onPremisesSamAccountName": person.sam, "onPremisesSecurityIdentifier": person.sid,
-        "onPremisesImmutableId": None, "employeeId": str(1000 + place),
+        "onPremisesSamAccountName": person.sam,
+        "onPremisesSecurityIdentifier": person.sid,
+        "onPremisesImmutableId": None,
+        "employeeId": str(1000 + place),
         "_registration": {
-            "id": person.oid, "userPrincipalName": person.upn, "userDisplayName": person.name,
-            "userType": "member", "isAdmin": person.vip, "isMfaRegistered": bool(methods),
-            "isMfaCapable": bool(methods), "isPasswordlessCapable": place % 5 == 0,
-            "methodsRegistered": methods, "defaultMfaMethod": "push" if methods else "none",
+            "id": person.oid,
+            "userPrincipalName": person.upn,
+            "userDisplayName": person.name,
+            "userType": "member",
+            "isAdmin": person.vip,
+            "isMfaRegistered": bool(methods),
+            "isMfaCapable": bool(methods),
+            "isPasswordlessCapable": place % 5 == 0,
+            "methodsRegistered": methods,
+            "defaultMfaMethod": "push" if methods else "none",
         },
-    }  # fmt: skip
+    }
 
 
 def _groups(directory: Directory, estate: Estate, rng: Random) -> None:
     vips = [person.oid for person in estate.vips]
     admins = [person.oid for person in estate.vips if "Administrator" in person.title]
     for name, members in (
-        ("VIP", vips), ("Executive Board", vips[:3]),
+        ("VIP", vips),
+        ("Executive Board", vips[:3]),
         ("Finance", [person.oid for person in estate.people if person.department == "Finance"]),
-    ):  # fmt: skip
+    ):
         key = guid(rng)
         directory.groups.put(
             key, {"id": key, "displayName": name, "securityEnabled": True, "members": members}
@@ -105,11 +201,20 @@ def _azure(directory: Directory, estate: Estate, rng: Random) -> None:
         ((estate.subscription, "Production"), (guid(rng), "Development"))
     ):
         row = {
-            "id": f"/subscriptions/{identifier}", "subscriptionId": identifier, "tenantId": estate.guid,
-            "displayName": f"{directory.config['name']} {title}", "state": "Enabled",
-            "subscriptionPolicies": {"locationPlacementId": "Internal_2014-09-01", "quotaId": "EnterpriseAgreement_2014-09-01", "spendingLimit": "Off"},
-            "authorizationSource": "RoleBased", "managedByTenants": [], "tags": {"costCenter": "4711"},
-        }  # fmt: skip
+            "id": f"/subscriptions/{identifier}",
+            "subscriptionId": identifier,
+            "tenantId": estate.guid,
+            "displayName": f"{directory.config['name']} {title}",
+            "state": "Enabled",
+            "subscriptionPolicies": {
+                "locationPlacementId": "Internal_2014-09-01",
+                "quotaId": "EnterpriseAgreement_2014-09-01",
+                "spendingLimit": "Off",
+            },
+            "authorizationSource": "RoleBased",
+            "managedByTenants": [],
+            "tags": {"costCenter": "4711"},
+        }
         directory.azure.put(identifier, row)
         listed = RESOURCES if number == 0 else RESOURCES[2:3] + RESOURCES[9:11]
         for kind, name, group, tags in listed:
@@ -123,10 +228,13 @@ def _resource(
 ) -> Document:
     row: dict[str, Any] = {
         "id": f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{name}",
-        "name": name, "type": kind, "location": "switzerlandnorth",
-        "createdTime": "2024-03-01T08:00:00.0000000Z", "changedTime": "2026-11-01T08:10:00.0000000Z",
+        "name": name,
+        "type": kind,
+        "location": "switzerlandnorth",
+        "createdTime": "2024-03-01T08:00:00.0000000Z",
+        "changedTime": "2026-11-01T08:10:00.0000000Z",
         "provisioningState": "Succeeded",
-    }  # fmt: skip
+    }
     if kind == "Microsoft.Storage/storageAccounts":
         row |= {"kind": "StorageV2", "sku": {"name": "Standard_LRS", "tier": "Standard"}}
     # The service leaves `tags` out where there never were any.
@@ -143,17 +251,35 @@ def _scores(directory: Directory, rng: Random) -> None:
     for rank, (name, title, category, service, most, _) in enumerate(CONTROLS, 1):
         stamp = moments.stamp(moments.now() - timedelta(days=rank))
         profile = {
-            "id": name, "azureTenantId": directory.guid, "actionType": "Config",
-            "actionUrl": "https://security.microsoft.com/securescore", "controlCategory": category,
-            "title": title, "deprecated": name == "OneAdmin", "implementationCost": "Low",
-            "lastModifiedDateTime": stamp, "maxScore": float(most), "rank": rank,
+            "id": name,
+            "azureTenantId": directory.guid,
+            "actionType": "Config",
+            "actionUrl": "https://security.microsoft.com/securescore",
+            "controlCategory": category,
+            "title": title,
+            "deprecated": name == "OneAdmin",
+            "implementationCost": "Low",
+            "lastModifiedDateTime": stamp,
+            "maxScore": float(most),
+            "rank": rank,
             "remediation": f"Open the portal and switch on <b>{title}</b>.",
-            "remediationImpact": "Users <i>may</i> be asked once.", "service": service,
-            "threats": ["Account Breach", "Data Exfiltration"], "tier": "Core", "userImpact": "Low",
+            "remediationImpact": "Users <i>may</i> be asked once.",
+            "service": service,
+            "threats": ["Account Breach", "Data Exfiltration"],
+            "tier": "Core",
+            "userImpact": "Low",
             "complianceInformation": [],
-            "controlStateUpdates": [{"assignedTo": None, "comment": None, "state": "Default", "updatedBy": None, "updatedDateTime": stamp}],
+            "controlStateUpdates": [
+                {
+                    "assignedTo": None,
+                    "comment": None,
+                    "state": "Default",
+                    "updatedBy": None,
+                    "updatedDateTime": stamp,
+                }
+            ],
             "vendorInformation": vendor,
-        }  # fmt: skip
+        }
         directory.profiles.put(name, profile)
     shares = {name: share for name, *_, share in CONTROLS}
     for age in reversed(range(90)):
@@ -170,19 +296,33 @@ def _score(
     for name, title, category, _, most, _ in CONTROLS:
         share = min(1.0, max(0.0, shares[name] + (wobble if 0 < shares[name] < 1 else 0)))
         controls.append(
-            {"controlCategory": category, "controlName": name, "description": f"<p>{title}</p>",
-             "score": round(most * share, 2), "scoreInPercentage": round(100 * share, 2), "on": str(share == 1).lower(),
-             "implementationStatus": f"{round(100 * share)} % done", "lastSynced": moments.stamp(day)}
-        )  # fmt: skip
+            {
+                "controlCategory": category,
+                "controlName": name,
+                "description": f"<p>{title}</p>",
+                "score": round(most * share, 2),
+                "scoreInPercentage": round(100 * share, 2),
+                "on": str(share == 1).lower(),
+                "implementationStatus": f"{round(100 * share)} % done",
+                "lastSynced": moments.stamp(day),
+            }
+        )
     key = f"{directory.guid}_{day:%Y-%m-%d}"
     midnight = day.replace(hour=0, minute=0, second=0, microsecond=0)
     score = {
-        "id": key, "azureTenantId": directory.guid, "activeUserCount": 58, "licensedUserCount": 60,
+        "id": key,
+        "azureTenantId": directory.guid,
+        "activeUserCount": 58,
+        "licensedUserCount": 60,
         "createdDateTime": moments.seconds_stamp(midnight),
         "currentScore": round(sum(row["score"] for row in controls), 2),
         "maxScore": float(sum(row[4] for row in CONTROLS)),
         "enabledServices": ["HasExchange", "HasSharePoint", "HasInTune"],
-        "averageComparativeScores": [{"basis": "AllTenants", "averageScore": 46.21}, {"basis": "TotalSeats", "averageScore": 48.9}],
-        "controlScores": controls, "vendorInformation": vendor,
-    }  # fmt: skip
+        "averageComparativeScores": [
+            {"basis": "AllTenants", "averageScore": 46.21},
+            {"basis": "TotalSeats", "averageScore": 48.9},
+        ],
+        "controlScores": controls,
+        "vendorInformation": vendor,
+    }
     return key, score

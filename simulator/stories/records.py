@@ -1,9 +1,9 @@
 """Sign-ins (with the fields of /beta), directory audits and risk detections."""
 
 import base64
+import json
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
 from simulator.moments import seconds_stamp, stamp
 from simulator.store import Document
@@ -12,9 +12,11 @@ from simulator.stories.estate import Agent, App, Estate, Person, Place, guid
 REASONS = {
     0: "Other.",
     50126: "Error validating credentials due to invalid username or password.",
-    50053: "The account is locked, you've tried to sign in too many times with an incorrect user ID or password.",
+    50053: "The account is locked, you've tried to sign in too many times with an incorrect user "
+    "ID or password.",
     50074: "Strong Authentication is required.",
-    50076: "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.",
+    50076: "Due to a configuration change made by your administrator, or because you moved to a "
+    "new location, you must use multi-factor authentication to access the resource.",
     500121: "Authentication failed during strong authentication request.",
     53003: "Access has been blocked by Conditional Access policies.",
 }
@@ -38,10 +40,22 @@ CLOUD_APPS = {
 
 
 def sign_in(
-    estate: Estate, rng: Random, person: Person, at: datetime, address: str, place: Place,
-    agent: Agent, *, mfa: str = "none", error: int = 0, app: str = "OfficeHome", risk: str = "none",
-    risk_types: tuple[str, ...] = (), interactive: bool = True, device_id: str = "",
-) -> Document:  # fmt: skip
+    estate: Estate,
+    rng: Random,
+    person: Person,
+    at: datetime,
+    address: str,
+    place: Place,
+    agent: Agent,
+    *,
+    mfa: str = "none",
+    error: int = 0,
+    app: str = "OfficeHome",
+    risk: str = "none",
+    risk_types: tuple[str, ...] = (),
+    interactive: bool = True,
+    device_id: str = "",
+) -> Document:
     """`mfa`: fresh (done in this very sign-in), fido2, claim (satisfied by a claim in the token),
     failed (asked for and denied), none."""
     app_id, resource, resource_id = CLOUD_APPS[app]
@@ -65,7 +79,11 @@ def sign_in(
         "clientCredentialType": "none",
         "userAgent": agent[2],
         "correlationId": correlation,
-        "conditionalAccessStatus": "notApplied" if not policies else "failure" if error else "success",
+        "conditionalAccessStatus": "notApplied"
+        if not policies
+        else "failure"
+        if error
+        else "success",
         "originalRequestId": "" if mfa != "claim" else guid(rng),
         "homeTenantId": estate.guid,
         "homeTenantName": "",
@@ -85,7 +103,9 @@ def sign_in(
         "resourceTenantId": estate.guid,
         "authenticationMethodsUsed": [],
         "authenticationRequirement": requirement,
-        "mfaDetail": {"authMethod": "Mobile app notification", "authDetail": ""} if mfa == "fresh" else None,
+        "mfaDetail": {"authMethod": "Mobile app notification", "authDetail": ""}
+        if mfa == "fresh"
+        else None,
         "sessionId": guid(rng),
         "uniqueTokenIdentifier": base64.b64encode(rng.randbytes(16)).decode(),
         "signInIdentifier": person.upn,
@@ -103,12 +123,18 @@ def sign_in(
             "additionalDetails": _additional(mfa, error),
         },
         "deviceDetail": {
-            "deviceId": device_id, "displayName": "", "operatingSystem": agent[0], "browser": agent[1],
-            "isCompliant": bool(device_id), "isManaged": bool(device_id),
+            "deviceId": device_id,
+            "displayName": "",
+            "operatingSystem": agent[0],
+            "browser": agent[1],
+            "isCompliant": bool(device_id),
+            "isManaged": bool(device_id),
             "trustType": "Azure AD joined" if device_id else "",
         },
         "location": {
-            "city": city, "state": state, "countryOrRegion": country,
+            "city": city,
+            "state": state,
+            "countryOrRegion": country,
             "geoCoordinates": {"altitude": None, "latitude": latitude, "longitude": longitude},
         },
         "appliedConditionalAccessPolicies": policies,
@@ -116,7 +142,7 @@ def sign_in(
         "networkLocationDetails": [],
         "authenticationDetails": details,
         "authenticationRequirementPolicies": [],
-    }  # fmt: skip
+    }
 
 
 def _step(
@@ -190,30 +216,49 @@ def _additional(mfa: str, error: int) -> str | None:
 
 def _policy(mfa: str, error: int) -> Document:
     return {
-        "id": "6551c58c-e5a4-4a4e-a0b9-2d2b2c7bb2a9", "displayName": "Require MFA for all users",
-        "enforcedGrantControls": ["Mfa"], "enforcedSessionControls": [],
+        "id": "6551c58c-e5a4-4a4e-a0b9-2d2b2c7bb2a9",
+        "displayName": "Require MFA for all users",
+        "enforcedGrantControls": ["Mfa"],
+        "enforcedSessionControls": [],
         "result": "failure" if error or mfa == "failed" else "success",
-    }  # fmt: skip
+    }
 
 
 def audit(
-    estate: Estate, rng: Random, activity: str, category: str, at: datetime, by: Person | None, *,
-    address: str | None = None, target: Person | App | None = None, app: App | None = None,
-    changed: tuple[tuple[str, str, str], ...] = (), operation: str = "Update", result: str = "success",
-) -> Document:  # fmt: skip
+    estate: Estate,
+    rng: Random,
+    activity: str,
+    category: str,
+    at: datetime,
+    by: Person | None,
+    *,
+    address: str | None = None,
+    target: Person | App | None = None,
+    app: App | None = None,
+    changed: tuple[tuple[str, str, str], ...] = (),
+    operation: str = "Update",
+    result: str = "success",
+) -> Document:
     """`changed`: (property, old, new) with values that are JSON texts, as the service has them."""
     user = None
     if by is not None:
         user = {
-            "id": by.oid, "displayName": by.name, "userPrincipalName": by.upn, "ipAddress": address,
-            "userType": "Member", "homeTenantId": None, "homeTenantName": None,
-        }  # fmt: skip
+            "id": by.oid,
+            "displayName": by.name,
+            "userPrincipalName": by.upn,
+            "ipAddress": address,
+            "userType": "Member",
+            "homeTenantId": None,
+            "homeTenantName": None,
+        }
     initiator = None
     if app is not None:
         initiator = {
-            "appId": app.app_id, "displayName": app.name, "servicePrincipalId": app.object_id,
+            "appId": app.app_id,
+            "displayName": app.name,
+            "servicePrincipalId": app.object_id,
             "servicePrincipalName": None,
-        }  # fmt: skip
+        }
     correlation = guid(rng)
     return {
         "id": f"Directory_{correlation}_{rng.randrange(10**8)}",
@@ -247,7 +292,7 @@ def _target(target: Person | App, changed: tuple[tuple[str, str, str], ...]) -> 
 
 
 def risk_detection(rng: Random, event_type: str, record: Document, level: str) -> Document:
-    agent: dict[str, Any] = {"Key": "userAgent", "Value": record["userAgent"]}
+    details = [{"Key": "userAgent", "Value": record["userAgent"]}]
     return {
         "id": f"{rng.getrandbits(256):064x}",
         "requestId": record["id"],
@@ -268,5 +313,5 @@ def risk_detection(rng: Random, event_type: str, record: Document, level: str) -
         "userId": record["userId"],
         "userDisplayName": record["userDisplayName"],
         "userPrincipalName": record["userPrincipalName"],
-        "additionalInfo": f'[{{"Key":"{agent["Key"]}","Value":"{agent["Value"]}"}}]',
+        "additionalInfo": json.dumps(details, separators=(",", ":")),
     }

@@ -16,7 +16,7 @@ from simulator.stories.evidence import Evidence, Maker
 
 @dataclass(slots=True)
 class Step:
-    """Something that becomes visible at `due`: kind "alert", "change", "sign_in", "audit", "risk"."""
+    """Something that becomes visible at `due`: kind alert, change, sign_in, audit, risk."""
 
     due: datetime
     kind: str
@@ -48,10 +48,19 @@ class Script:
         return self.start + timedelta(minutes=(minutes + self.rng.random() * 0.3) * self.scale)
 
     def alert(
-        self, key: str, at: datetime, evidence: list[Evidence], *, kind: str, event: str = "",
-        incident: str = "main", harmless: bool = False, late_min: float = 0, mfa: str = "",
+        self,
+        key: str,
+        at: datetime,
+        evidence: list[Evidence],
+        *,
+        kind: str,
+        event: str = "",
+        incident: str = "main",
+        harmless: bool = False,
+        late_min: float = 0,
+        mfa: str = "",
         **words: Any,
-    ) -> Document:  # fmt: skip
+    ) -> Document:
         """Report an event. Alerts with the same `event` are reports of one event.
 
         `kind`: attack, benign, noise, coverage. `incident`: alerts with the same word share
@@ -71,10 +80,15 @@ class Script:
         self.steps.append(Step(due, "alert", document))
         self._alerts[document["id"]] = document
         self.truth[document["id"]] = {
-            "id": document["id"], "story": self.story, "story_name": self.name,
-            "event": f"{self.story}/{event or document['id']}", "kind": kind, "harmless": harmless,
-            "detection": key, "mfa": mfa,
-        }  # fmt: skip
+            "id": document["id"],
+            "story": self.story,
+            "story_name": self.name,
+            "event": f"{self.story}/{event or document['id']}",
+            "kind": kind,
+            "harmless": harmless,
+            "detection": key,
+            "mfa": mfa,
+        }
         return document
 
     def _incident(self, word: str) -> str:
@@ -83,9 +97,15 @@ class Script:
         return self._incidents[word]
 
     def _document(
-        self, key: str, detection: Detection, at: datetime, created: datetime,
-        evidence: list[Evidence], incident: str, words: dict[str, Any],
-    ) -> Document:  # fmt: skip
+        self,
+        key: str,
+        detection: Detection,
+        at: datetime,
+        created: datetime,
+        evidence: list[Evidence],
+        incident: str,
+        words: dict[str, Any],
+    ) -> Document:
         provider_id = guid(self.rng) if detection.product.prefix != "ad" else hex_of(self.rng, 64)
         number = f"{detection.product.prefix}{provider_id}"
         if detection.product.prefix == "da":
