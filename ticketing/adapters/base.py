@@ -1,11 +1,8 @@
 """What the portal needs of a customer's ticket system."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-from clients.throttle import Governor
 
 # The words for a ticket's state that all adapters use.
 OPEN, PENDING, RESOLVED, CLOSED, DELETED, OTHER = (
@@ -58,23 +55,3 @@ class TicketSystem(Protocol):
 
     def read(self, ticket_id: str) -> TicketRef:
         """The ticket as it is now. Raises NotFound."""
-
-
-class Factory(Protocol):
-    """Makes a ticket system; what `registry` holds.
-
-    `secret` reads the secret, `forget_secret` makes it read the vault again. `options` come from
-    whoever set the connection up; `private_networks_allowed` comes from the operator only.
-    """
-
-    def __call__(
-        self,
-        url: str,
-        secret: Callable[[], str],
-        options: Mapping[str, object],
-        governor: Governor | None,
-        *,
-        private_networks_allowed: tuple[str, ...] = (),
-        forget_secret: Callable[[], None] | None = None,
-    ) -> TicketSystem:
-        """Raises Rejected for a URL or options that cannot be used."""
