@@ -172,6 +172,16 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         name: {"level": "WARNING"}
-        for name in ("azure", "msal", "urllib3", "django.db", "django.template")
+        for name in (
+            "azure",
+            "msal",
+            "urllib3",
+            "django.db",
+            "django.template",
+            # A line for each of the tasks that look for work every two seconds is too many.
+            "celery.app.trace",
+            "celery.worker.strategy",
+            "celery.beat",
+        )
     },
 }
