@@ -37,7 +37,7 @@ class Backing:
     def database_url(self) -> str:
         if self.given_database_url:
             return self.given_database_url
-        self._migrate_if_fresh()
+        self.migrate_if_fresh()
         return self._embedded.database_url
 
     @cached_property
@@ -53,7 +53,8 @@ class Backing:
     def _embedded(self) -> services.Services:
         return services.ensure(self.data_dir)
 
-    def _migrate_if_fresh(self) -> None:
+    def migrate_if_fresh(self) -> None:
+        """Give a new embedded database its tables. Raises ServicesError."""
         if MIGRATING in os.environ or self._has_tables():
             return
         with (self.data_dir / "migrate.lock").open("w") as lock:

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         try:
             if options["start"]:
                 services.ensure(data_dir)
+                settings.BACKING.migrate_if_fresh()
             elif options["stop"]:
                 services.stop(data_dir)
             state = services.status(data_dir)
