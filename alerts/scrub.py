@@ -66,8 +66,9 @@ class _Values:
         given = "\n".join(plain)
         if "%" in given or "&" in given or "\\u" in given:
             given = f"{given}\n{decoded(given)}"
+        odd += list(_in_punycode(odd))
         if "xn--" in given:
-            odd.extend(_unpunycoded(given))
+            odd += _unpunycoded(given)
         folded = [fold(given), *(fold(value) for value in odd)]
         haystack = " " + "\n".join(folded).replace("\n", " \n ") + " "
         while "  " in haystack:
@@ -200,6 +201,14 @@ def _belong_together(between: str, of_one_kind: bool) -> bool:
     return len(between) <= 3 and (of_one_kind or not between.isspace()) and between.isascii()
 
 
+def _in_punycode(values: Iterable[str]) -> Iterator[str]:
+    """How names beyond ASCII look in domains."""
+    for value in values:
+        for label in re.split(r"[\s.@]+", value.casefold()[:_LONGEST_READ]):
+            if not label.isascii():
+                yield label.encode("punycode", "replace").decode("ascii")
+
+
 def _unpunycoded(text: str) -> Iterator[str]:
     for label in re.findall(r"xn--[A-Za-z0-9\-]{1,60}", text):
         try:
@@ -253,7 +262,7 @@ def _beginning(text: str) -> str:
     """At most _LONGEST_READ characters, without a word that was cut."""
     if len(text) <= _LONGEST_READ:
         return text
-    return text[:_LONGEST_READ].rpartition(" ")[0]
+    return text[:_LONGEST_READ].rpartition(" ")[0] or WITHHELD
 
 
 def _one_line(text: str) -> str:

@@ -77,13 +77,17 @@ def canonical_sid(text: str) -> str:
 
 
 def _ascii_domain(text: str) -> str:
-    """A domain in its ASCII (punycode) form, left as it is if that can't be made."""
+    """A domain in its ASCII (punycode) form; labels that have none stay as they are."""
     if text.isascii():
         return text
+    return ".".join(map(_ascii_label, text.split(".")))
+
+
+def _ascii_label(label: str) -> str:
     try:
-        return text.encode("idna").decode("ascii")
+        return label.encode("idna").decode("ascii")
     except UnicodeError:
-        return text
+        return label
 
 
 def canonical_address(text: str) -> str:
@@ -118,7 +122,7 @@ def short_host(text: str) -> str:
     host = canonical_host(text)
     if host and (host[0].isdigit() or ":" in host) and canonical_ip(host):
         return ""
-    return host.partition(".")[0]
+    return _given(host.partition(".")[0])
 
 
 def _parsed_ip(text: str) -> str:
@@ -188,7 +192,8 @@ def canonical_url(text: str) -> str:
 
 def canonical_hash(text: str) -> str:
     """A file hash in lower case hexadecimal digits."""
-    return _given(text).removeprefix("0x").replace(" ", "")
+    text = _given(text).removeprefix("0x")
+    return text.replace(" ", "") if text.isascii() else text
 
 
 def canonical_mac(text: str) -> str:
