@@ -37,7 +37,7 @@ _NOT_PEOPLES_DOMAINS = frozenset(
     {"nt authority", "nt service", "iis apppool", "window manager", "font driver host", "builtin"}
 )
 _PEOPLES_SIDS = ("sid:s-1-5-21-", "sid:s-1-12-1-")
-_TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,59}")
+_TYPE_NAME = re.compile(r"#?microsoft\.graph\.[a-z.]{0,30}[A-Za-z][A-Za-z0-9]{2,59}")
 _WEAK = ("account:", "name:", "host:", "raw:")
 _SKIPPED = frozenset(
     {
@@ -140,7 +140,8 @@ class Entities:
             self._add_subject(document, shape, role, depth)
             return
         if not shape:
-            self.unread[name if _TYPE_NAME.fullmatch(name) else "evidence of unknown type"] = None
+            known = type(named) is str and _TYPE_NAME.fullmatch(named)
+            self.unread[name if known else "evidence of unknown type"] = None
         draft = _draft(document, shape) if shape else _unknown(document)
         if draft is not None:
             _describe(draft, document, role)
