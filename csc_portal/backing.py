@@ -12,13 +12,29 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import psycopg
+from django.conf import settings
 
 from csc_portal import services
+from tenants.secrets import vault
 
 MIGRATING = "CSC_MIGRATING"
 """Set for the process that migrates a fresh database, which must not wait for itself."""
+
+
+PASSWORD_SECRET = "csc-database-password"  # noqa: S105 - the secret's name
+
+
+def _with_password(url: str) -> str:
+    """A URL without a password gets the vault's, if there is a vault."""
+    parts = urlsplit(url)
+    if parts.password or not parts.username or not settings.AZURE_KEY_VAULT_URL:
+        return url
+    password = quote(vault().get(PASSWORD_SECRET).value, safe="")
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:{password}@{host}").geturl()
 
 
 @dataclass(frozen=True)
@@ -28,22 +44,25 @@ class Backing:
     data_dir: Path
     given_database_url: str = ""
     given_redis_url: str = ""
+    given_admin_database_url: str = ""
 
     @property
     def is_embedded(self) -> bool:
         return not self.given_database_url
 
-    @cached_property
+    @property
     def database_url(self) -> str:
+        """Asked for at every new connection, so that a rotated password is used."""
         if self.given_database_url:
-            return self.given_database_url
-        self.migrate_if_fresh()
-        return self._embedded.database_url
+            return _with_password(self.given_database_url)
+        return self._embedded_and_migrated.database_url
 
-    @cached_property
+    @property
     def admin_database_url(self) -> str:
-        """May make roles. On a real server: whatever DATABASE_URL may."""
-        return self.given_database_url or self._embedded.admin_database_url
+        """May make roles. On a real server: ADMIN_DATABASE_URL, else what DATABASE_URL may."""
+        if self.given_admin_database_url:
+            return self.given_admin_database_url
+        return self.database_url if self.given_database_url else self._embedded.admin_database_url
 
     @cached_property
     def redis_url(self) -> str:
@@ -52,6 +71,11 @@ class Backing:
     @cached_property
     def _embedded(self) -> services.Services:
         return services.ensure(self.data_dir)
+
+    @cached_property
+    def _embedded_and_migrated(self) -> services.Services:
+        self.migrate_if_fresh()
+        return self._embedded
 
     def migrate_if_fresh(self) -> None:
         """Give a new embedded database its tables. Raises ServicesError."""

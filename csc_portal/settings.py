@@ -112,6 +112,7 @@ BACKING = Backing(
     CSC_DATA_DIR,
     env.str("DATABASE_URL", default=""),
     env.str("REDIS_URL", default=""),
+    env.str("ADMIN_DATABASE_URL", default=""),
 )
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
 POLL_INTERVAL_S = env.int("POLL_INTERVAL_S", default=60)
