@@ -111,6 +111,7 @@ def _azure_routes() -> list[BaseRoute]:
         Route("/secrets/", vault.list_secrets, methods=["GET"]),
         Route("/secrets/{name}", vault.get_secret, methods=["GET"]),
         Route("/secrets/{name}/", vault.get_secret, methods=["GET"]),
+        Route("/secrets/{name}/", vault.update_secret, methods=["PATCH"]),
         Route("/secrets/{name}", vault.set_secret, methods=["PUT"]),
         Route("/secrets/{name}", vault.delete_secret, methods=["DELETE"]),
         Route("/secrets/{name}/versions", vault.list_versions, methods=["GET"]),

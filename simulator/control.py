@@ -24,7 +24,7 @@ class Control:
         self._session.verify = str(ca_file)
         self._session.trust_env = False
 
-    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def call(self, method: str, path: str, body: Any = None, /, **query: Any) -> Any:
         asked = {key: value for key, value in query.items() if value is not None}
         found = self._session.request(
             method, f"{self._base}/{path}", json=body, params=asked, timeout=60
@@ -77,6 +77,10 @@ class Control:
     def configure(self, directory: str, **changes: Any) -> Document:
         """roles=[…] or None (consent taken back), licences={…}, azure_reader=…, entra_error={…}"""
         return dict(self.call("PATCH", f"directories/{directory}", changes))
+
+    def state_of(self, directory: str) -> Document:
+        """What configure() changes."""
+        return dict(self.call("GET", f"directories/{directory}"))
 
     def truth(self) -> Document:
         return dict(self.call("GET", "truth"))
