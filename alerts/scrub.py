@@ -50,7 +50,6 @@ _PLAIN = ("value", "key", "path", "id", "hash", "number", "encoded")
 _PLACEHOLDER = re.compile(f"(\u2039(?:{'|'.join({*_PLACEHOLDER_OF.values(), *_PLAIN})})\u203a)")
 _REPEATED = re.compile("(\u2039[a-z]+\u203a)(?:[\\s.,;:@/\\\\_-]*\\1)+")
 _WORD = re.compile(r"[^ \n]+")
-_SPACES = re.compile(r"\s+")
 
 
 class _Values:
@@ -266,7 +265,7 @@ def _beginning(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _SPACES.sub(" ", clean(text)) if not text.isascii() else " ".join(text.split())
+    return " ".join(clean(text).split())
 
 
 def _parts(text: str) -> list[str]:

@@ -31,9 +31,9 @@ _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u180b\u180
 
 
 def is_invisible(char: str) -> bool:
-    """True for zero-width and formatting characters, fillers and variation selectors."""
+    """True for zero-width, control and formatting characters, fillers, variation selectors."""
     return (
-        unicodedata.category(char) == "Cf"
+        (unicodedata.category(char) in ("Cf", "Cc") and not char.isspace())
         or char in _BLANKS
         or "\ufe00" <= char <= "\ufe0f"
         or "\U000e0100" <= char <= "\U000e01ef"
