@@ -1,0 +1,266 @@
+"""The portal as it runs: real worker and beat processes against the session's servers.
+
+Tests that use it commit what they do. They give their tenants back with `forget`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+
+from alerts.models import Alert, Case, Poll
+from csc_portal import services
+from csc_portal.onboard import NewTicketing, onboard
+from simulator import Simulator
+from tenants.models import Tenant
+from tenants.onboarding import NewTenant, erase_tenant
+from tenants.scope import scope
+from ticketing.models import Delivery, Ticket
+
+ROOT = Path(__file__).resolve().parents[1]
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+FAST, SLOW = "ingest,tickets,maintenance", "slow"
+T = TypeVar("T")
+
+
+def wait_for(check: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+    """The first truthy answer of `check`; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or check}"
+        time.sleep(0.05)
+
+
+class Processes:
+    """Workers, beat and commands of the portal, each with a log below `logs`."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str] | None = None) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self.logs = logs
+        self.environment = {**os.environ, "POLL_INTERVAL_S": "1", **(environment or {})}
+        self.first_requests: list[dict[str, Any]] = []
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def worker(self, name: str = "worker", queues: str = FAST, size: int = 2) -> None:
+        words = ["worker", "-Q", queues, "-c", str(size), "-n", f"{name}@test"]
+        self.start(name, _celery(*words, "--without-gossip", "--without-mingle"))
+        wait_for(lambda: "ready." in self.log(name), 60, f"{name} is ready")
+
+    def beat(self) -> None:
+        schedule = self.logs / "beat-schedule"
+        self.start("beat", _celery("beat", "-s", str(schedule), "--pidfile="))
+
+    def start(self, name: str, command: Iterable[str]) -> subprocess.Popen[bytes]:
+        """In a process group of its own, so that `kill` takes its children along."""
+        with (self.logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                list(command),
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running[name] = process
+        return process
+
+    def manage(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def log(self, name: str) -> str:
+        path = self.logs / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """A signal to the process and all of its children."""
+        os.killpg(self._running[name].pid, number)
+
+    def kill(self, name: str) -> None:
+        """No time to tidy up, for it and its children."""
+        self.send(name, signal.SIGKILL)
+        self._running.pop(name).wait(10)
+
+    def stop(self) -> None:
+        """Everything, in order if it can. Raises nothing, so that the rest is cleaned up too."""
+        for name, process in self._running.items():
+            if process.poll() is None:
+                self.send(name, signal.SIGCONT)
+                process.terminate()
+        for name, process in list(self._running.items()):
+            try:
+                process.wait(2)
+            except subprocess.TimeoutExpired:
+                self.kill(name)
+        self._running.clear()
+
+
+def _celery(*words: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "--app", "csc_portal", *words]
+
+
+def manage_command(*words: str) -> list[str]:
+    return [sys.executable, "manage.py", *words]
+
+
+# --- tenants --------------------------------------------------------------------------------------
+
+
+def customer(
+    simulator: Simulator, slug: str, *, stories: bool = False, enable: bool = True
+) -> Tenant:
+    """A new directory of the simulator with its help desk, onboarded as a form or command does."""
+    given = simulator.control.add_directory(slug, stories=stories)
+    tenant, warnings = onboard(
+        NewTenant(
+            slug,
+            given["name"],
+            UUID(given["directory"]),
+            UUID(given["client_id"]),
+            given["credential_secret"],
+        ),
+        NewTicketing("freshservice", given["ticketing_url"], given["ticketing_secret"]),
+        enable=enable,
+        actor="test",
+    )
+    assert warnings == []
+    return tenant
+
+
+def forget(slugs: Iterable[str]) -> None:
+    """Erase tenants, so that the next test sees a clean database."""
+    for tenant in Tenant.objects.filter(slug__in=list(slugs)):
+        erase_tenant(tenant)
+
+
+def reread(slug: str) -> Tenant:
+    return Tenant.objects.select_related("ticketing").get(slug=slug)
+
+
+def make_due(slug: str) -> None:
+    """As if the wait for the next poll and delivery were over."""
+    Tenant.objects.filter(slug=slug).update(next_poll_at=None)
+    with scope(reread(slug)):
+        Delivery.objects.filter(state__in=["pending", "sending"]).update(due_at=PAST)
+        waiting = Delivery.objects.filter(state__in=["pending", "sending"]).exists()
+    if waiting:
+        Tenant.objects.filter(slug=slug).update(next_delivery_at=PAST)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a poll without news may not change."""
+
+    alerts: frozenset[tuple[Any, ...]]
+    cases: frozenset[tuple[Any, ...]]
+    tickets: frozenset[tuple[Any, ...]]
+    deliveries: frozenset[tuple[Any, ...]]
+
+
+def state_of(slug: str) -> State:
+    with scope(reread(slug)):
+        return State(
+            frozenset(Alert.objects.values_list("pk", "provider_id", "fingerprint", "case_id")),
+            frozenset(Case.objects.values_list("pk", "status", "growth", "changed_at")),
+            frozenset(Ticket.objects.values_list("case_id", "reference", "external_id")),
+            frozenset(Delivery.objects.values_list("pk", "state", "attempts")),
+        )
+
+
+def pending(slug: str) -> int:
+    with scope(reread(slug)):
+        return Delivery.objects.filter(state__in=["pending", "sending"]).count()
+
+
+def is_settled(slug: str) -> bool:
+    """Read at least once, without an error, and everything owed was sent."""
+    tenant = reread(slug)
+    return bool(tenant.polled_at) and not tenant.failures and not pending(slug)
+
+
+def wait_for_polls(slugs: Iterable[str], seconds: float = 30, times: int = 1) -> None:
+    """So many whole polls of each, that begin after now."""
+    waiting = list(slugs)
+    with_news = {slug: _polls(slug) for slug in waiting}
+    # One may be under way now, so the next that ends need not have begun after now.
+    wait_for(
+        lambda: all(_polls(slug) > with_news[slug] + times for slug in waiting),
+        seconds,
+        f"{waiting} are polled",
+    )
+
+
+def _polls(slug: str) -> int:
+    with scope(reread(slug)):
+        return Poll.objects.filter(finished_at__isnull=False, error="").count()
+
+
+def hold(slugs: Iterable[str]) -> None:
+    """No poll begins any more, and none is under way."""
+    for slug in slugs:
+        Tenant.objects.filter(slug=slug).update(next_poll_at=FAR)
+
+        def is_quiet(slug: str = slug) -> bool:
+            # A poll that ends says when the next is due, so say again that it is not.
+            Tenant.objects.filter(slug=slug).exclude(next_poll_at=FAR).update(next_poll_at=FAR)
+            with scope(reread(slug)):
+                return not Poll.objects.filter(finished_at=None).exists()
+
+        wait_for(is_quiet, 30, f"{slug} is quiet")
+
+
+def check_complete(simulator: Simulator, slug: str) -> None:
+    """Every alert is there, every case shown has its rows, every open case exactly one ticket."""
+    control = simulator.control
+    with scope(reread(slug)):
+        stored = set(Alert.objects.values_list("provider_id", flat=True))
+        loose = Alert.objects.filter(case=None).count()
+        owed = set(Case.objects.filter(status__lt=2).values_list("pk", flat=True))
+        tickets = {row.case_id: row for row in Ticket.objects.select_related("case")}
+        unsent = list(
+            Delivery.objects.exclude(state__in=["sent", "cancelled"]).values_list("state", "error")
+        )
+    assert stored == {one["id"] for one in control.alerts(slug)}
+    assert loose == 0
+    assert unsent == []
+    assert owed <= set(tickets)
+    theirs: dict[str, int] = {}
+    for ticket in control.tickets(slug):
+        references = [tag for tag in ticket["tags"] if tag.startswith("CSC-")]
+        assert len(references) == 1
+        assert ticket["subject"].endswith(f"[{references[0]}]")
+        theirs[references[0]] = theirs.get(references[0], 0) + 1
+    assert set(theirs.values()) <= {1}, "a case has two tickets"
+    assert set(theirs) == {ticket.reference for ticket in tickets.values()}
+
+
+def data_dir() -> Path:
+    return Path(settings.CSC_DATA_DIR)
+
+
+def restart_servers() -> None:
+    services.stop(data_dir())
+    services.ensure(data_dir())
