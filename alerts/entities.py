@@ -12,19 +12,19 @@ from alerts.rows import as_json, run
 
 KNOWN = """
 SELECT k.pseudonym, k.entity_id FROM alerts_entitykey k
-JOIN jsonb_array_elements_text(%s::jsonb) AS given(p) ON k.pseudonym = given.p::uuid
+JOIN json_array_elements_text(%s::json) AS given(p) ON k.pseudonym = given.p::uuid
 WHERE k.is_identity
 """
 NEW_ENTITIES = """
 INSERT INTO alerts_entity (kind, pseudonym, key_version)
 SELECT kind, pseudonym, %s
-FROM jsonb_to_recordset(%s::jsonb) AS x(kind text, pseudonym uuid)
+FROM json_to_recordset(%s::json) AS x(kind text, pseudonym uuid)
 RETURNING pseudonym, id
 """
 NEW_KEYS = """
 WITH fresh AS (
   INSERT INTO alerts_entitykey (pseudonym, entity_id, is_identity)
-  SELECT p, e, i FROM jsonb_to_recordset(%s::jsonb) AS x(p uuid, e bigint, i boolean)
+  SELECT p, e, i FROM json_to_recordset(%s::json) AS x(p uuid, e bigint, i boolean)
   ON CONFLICT DO NOTHING RETURNING pseudonym, entity_id
 )
 INSERT INTO tenants_entityindex (tenant_id, pseudonym, entity_id)
@@ -32,7 +32,7 @@ SELECT %s, pseudonym, entity_id FROM fresh ON CONFLICT DO NOTHING
 """
 LINKS = """
 INSERT INTO alerts_alertentity (alert_id, entity_id, at, ties, roles, verdict)
-SELECT a, e, at, t, r, v FROM jsonb_to_recordset(%s::jsonb)
+SELECT a, e, at, t, r, v FROM json_to_recordset(%s::json)
   AS x(a bigint, e bigint, at timestamptz, t boolean, r text, v text)
 ON CONFLICT (alert_id, entity_id) DO UPDATE
 SET at = excluded.at, ties = excluded.ties OR alerts_alertentity.ties,

@@ -62,27 +62,27 @@ INSERT INTO alerts_case (public_id, status, verdict, title, category, source, se
   pillars, is_vip, alert_count, entity_count, entities, growth, version, ticket_ref, ticket_url,
   first_activity_at, last_activity_at)
 SELECT gen_random_uuid(), 0, '', '', '', '', 0, 0, 0, false, 0, 0, '[]', 1, 1, '', '', at, at
-FROM jsonb_to_recordset(%s::jsonb) AS x(at timestamptz) RETURNING id
+FROM json_to_recordset(%s::json) AS x(at timestamptz) RETURNING id
 """
 JOIN = """
 UPDATE alerts_alert a SET case_id = x.c, case_growth = case_new.growth, joined_by = x.why
-FROM jsonb_to_recordset(%s::jsonb) AS x(a bigint, c bigint, why text), alerts_case case_new
+FROM json_to_recordset(%s::json) AS x(a bigint, c bigint, why text), alerts_case case_new
 WHERE a.id = x.a AND case_new.id = x.c
 """
 GROWN = "UPDATE alerts_case SET growth = growth + 1 WHERE id = ANY(%s)"
 MERGE_ALERTS = """
 UPDATE alerts_alert a SET case_id = x.winner, case_growth = w.growth
-FROM jsonb_to_recordset(%s::jsonb) AS x(loser bigint, winner bigint), alerts_case w
+FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint), alerts_case w
 WHERE a.case_id = x.loser AND w.id = x.winner
 """
 MERGE_CASES = """
 UPDATE alerts_case c SET status = 3, merged_into_id = x.winner, changed_at = now(),
   version = version + 1
-FROM jsonb_to_recordset(%s::jsonb) AS x(loser bigint, winner bigint) WHERE c.id = x.loser
+FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint) WHERE c.id = x.loser
 """
 EVENTS = """
 INSERT INTO alerts_caseevent (case_id, kind, facts)
-SELECT c, k, f FROM jsonb_to_recordset(%s::jsonb) AS x(c bigint, k text, f jsonb)
+SELECT c, k, f FROM json_to_recordset(%s::json) AS x(c bigint, k text, f jsonb)
 """
 
 

@@ -31,7 +31,7 @@ _NAMES = ", ".join(COLUMNS)
 # Only these constants are put into the statement; every value is a parameter.
 UPSERT = f"""
 INSERT INTO alerts_alert ({_NAMES}, case_growth, joined_by)
-SELECT {_NAMES}, 0, '' FROM jsonb_to_recordset(%s::jsonb)
+SELECT {_NAMES}, 0, '' FROM json_to_recordset(%s::json)
   AS x({", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
 ON CONFLICT (provider_id) DO UPDATE SET {
     ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "provider_id")
@@ -43,7 +43,7 @@ RETURNING id, provider_id, xmax = 0
 """  # noqa: S608
 QUARANTINE = """
 INSERT INTO alerts_quarantined (reference, is_provider_id, field, problem, attempts)
-SELECT r, i, f, p, 1 FROM jsonb_to_recordset(%s::jsonb)
+SELECT r, i, f, p, 1 FROM json_to_recordset(%s::json)
   AS x(r text, i boolean, f text, p text)
 ON CONFLICT (reference) DO UPDATE SET attempts = alerts_quarantined.attempts + 1,
   last_seen_at = now(), field = excluded.field, problem = excluded.problem, resolved_at = NULL
