@@ -1,6 +1,7 @@
 """python -m simulator --state DIR …: serve until a signal comes."""
 
 import argparse
+import asyncio
 import json
 import logging
 import socket
@@ -86,6 +87,16 @@ def _world(options: argparse.Namespace, origin: str) -> World:
     return world
 
 
+class _Server(uvicorn.Server):
+    """Stops at once: clients that keep idle TLS connections open are not waited for."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
 def main() -> int:
     options = _arguments()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
@@ -108,7 +119,7 @@ def main() -> int:
     engine.write_files()
     engine.write_truth()
     _tell(options, world)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             ssl_certfile=str(server_file),

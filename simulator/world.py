@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "filter_lag_s": 60,  # tickets enter the filter index that late
     "sign_in_lag_s": 0,  # sign-ins and audits show up that late
     "pace_s": 0,  # seconds between new stories; 0 = none
+    "live_scale": 0.04,  # a story minute lasts so many minutes when it happens live
 }
 
 

@@ -190,14 +190,14 @@ async def role_assignments(request: Request) -> Response:
 async def organization(request: Request) -> Response:
     directory = gate.enter(request, "Organization.Read.All", "Directory.Read.All", "User.Read.All")
     plans = [
-        ("AAD_PREMIUM", "entra_id_p1"),
-        ("AAD_PREMIUM_P2", "entra_id_p2"),
-        ("WINDEFATP", "defender"),
-        ("THREAT_INTELLIGENCE", "defender"),
+        ("AAD_PREMIUM", "41781fb2-bc02-4b7c-bd55-b576c07bb09d", "entra_id_p1"),
+        ("AAD_PREMIUM_P2", "eec0eb4f-6444-4f95-aba0-50c24d67f998", "entra_id_p2"),
+        ("WINDEFATP", "871d91ec-ec1a-452b-a83f-bd76c7d770ef", "defender"),
+        ("THREAT_INTELLIGENCE", "8e0c0a52-6a6c-4d40-8370-dd62790dcd70", "defender"),
     ]
     held = [
-        {"service": plan, "capabilityStatus": "Enabled", "servicePlanId": plan}
-        for plan, licence in plans
+        {"service": plan, "capabilityStatus": "Enabled", "servicePlanId": plan_id}
+        for plan, plan_id, licence in plans
         if directory.config["licences"].get(licence)
     ]
     row = {

@@ -91,7 +91,6 @@ OPTIONAL = (
     "tor_blocked", "sentinel_only", "vip_leak", "repeated_detection",
 )  # fmt: skip
 HISTORY_H = 48
-LIVE_SCALE = 0.04
 TICK_S = 0.5
 
 
@@ -156,7 +155,8 @@ class Engine:
         if name not in STORIES:
             raise ValueError(f"no such story: {name}; known: {', '.join(self.names())}")
         now = moments.now()
-        scale = 1.0 if at is not None else LIVE_SCALE if paced else 0.002
+        live = float(self._world.settings["live_scale"])
+        scale = 1.0 if at is not None else live if paced else 0.002
         script = self._script(directory, name, at or now, scale)
         STORIES[name](script)
         directory.save()

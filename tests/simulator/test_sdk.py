@@ -25,6 +25,9 @@ from simulator import Simulator
 from tests.simulator.conftest import Caller
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
 class Token:
     """A credential that holds a token already."""
 
@@ -42,7 +45,6 @@ def run(
         context = ssl.create_default_context(cafile=str(sim.ca_file))
         graph = Caller(sim, slug)
         token = str(graph.session.headers["Authorization"]).removeprefix("Bearer ")
-        provider = AzureIdentityAuthenticationProvider(Token(token), allowed_hosts=["127.0.0.1"])
         # The provider compares hosts without their port; an empty list means every host.
         provider = AzureIdentityAuthenticationProvider(Token(token), allowed_hosts=[])
         async with httpx.AsyncClient(verify=context, timeout=20) as client:

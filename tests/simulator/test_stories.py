@@ -116,7 +116,9 @@ def test_every_story_can_be_told_at_once(sim: Simulator, empty: Caller) -> None:
 
 
 def test_a_paced_story_goes_on_by_itself(sim: Simulator, empty: Caller) -> None:
+    sim.control.settings(live_scale=0.004)
     told = sim.control.tell(empty.directory, "repeated_detection", paced=True)
+    sim.control.settings(live_scale=0.04)
     key = told["alerts"][0]["id"]
 
     def shown() -> bool:
