@@ -297,17 +297,25 @@ def _hide_encoded(text: str, values: _Values) -> str:
         text = hidden
     parts = _parts(text)
     for index in range(0, len(parts), 2):
-        spans = sorted(
-            {
-                (start, end)
-                for start, end, said in hidden_texts(parts[index], WORDS)
-                if values.names(said) or _looks_personal(said)
-            },
-            reverse=True,
-        )
-        for start, end in spans:
+        spans = [
+            (start, end)
+            for start, end, said in hidden_texts(parts[index], WORDS)
+            if values.names(said) or _looks_personal(said)
+        ]
+        for start, end in reversed(_united(spans)):
             parts[index] = parts[index][:start] + placeholder("encoded") + parts[index][end:]
     return "".join(parts)
+
+
+def _united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, those that overlap made one."""
+    united: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if united and start < united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        else:
+            united.append((start, end))
+    return united
 
 
 def _looks_personal(said: str) -> bool:
