@@ -5,6 +5,7 @@ Tests that use it commit what they do. They give their tenants back with `forget
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from alerts.models import Alert, Case, Poll
+from alerts.models import Alert, Case
 from csc_portal import services
 from csc_portal.onboard import NewTicketing, onboard
 from simulator import Simulator
@@ -30,7 +31,6 @@ from ticketing.models import Delivery, Ticket
 
 ROOT = Path(__file__).resolve().parents[1]
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
-FAR = datetime(2100, 1, 1, tzinfo=UTC)
 FAST, SLOW = "ingest,tickets,maintenance", "slow"
 T = TypeVar("T")
 
@@ -129,11 +129,19 @@ def manage_command(*words: str) -> list[str]:
 # --- tenants --------------------------------------------------------------------------------------
 
 
+_numbers = itertools.count(1)
+
+
+def new_slug(name: str) -> str:
+    """One that no test used before: the simulator keeps its directories for the whole run."""
+    return f"{name}-{next(_numbers)}"
+
+
 def customer(
     simulator: Simulator, slug: str, *, stories: bool = False, enable: bool = True
 ) -> Tenant:
     """A new directory of the simulator with its help desk, onboarded as a form or command does."""
-    given = simulator.control.add_directory(slug, stories=stories)
+    given = simulator.control.add_directory(slug, stories=stories, populate=stories)
     tenant, warnings = onboard(
         NewTenant(
             slug,
@@ -202,34 +210,17 @@ def is_settled(slug: str) -> bool:
 
 
 def wait_for_polls(slugs: Iterable[str], seconds: float = 30, times: int = 1) -> None:
-    """So many whole polls of each, that begin after now."""
+    """So many whole polls of each, that begin after now and succeed."""
     waiting = list(slugs)
-    with_news = {slug: _polls(slug) for slug in waiting}
-    # One may be under way now, so the next that ends need not have begun after now.
-    wait_for(
-        lambda: all(_polls(slug) > with_news[slug] + times for slug in waiting),
-        seconds,
-        f"{waiting} are polled",
-    )
+    ends = {slug: {reread(slug).polled_at} for slug in waiting}
 
+    def enough() -> bool:
+        for slug, seen in ends.items():
+            seen.add(reread(slug).polled_at)
+        # One may be under way now, so the next that ends need not have begun after now.
+        return all(len(seen) > times + 1 for seen in ends.values())
 
-def _polls(slug: str) -> int:
-    with scope(reread(slug)):
-        return Poll.objects.filter(finished_at__isnull=False, error="").count()
-
-
-def hold(slugs: Iterable[str]) -> None:
-    """No poll begins any more, and none is under way."""
-    for slug in slugs:
-        Tenant.objects.filter(slug=slug).update(next_poll_at=FAR)
-
-        def is_quiet(slug: str = slug) -> bool:
-            # A poll that ends says when the next is due, so say again that it is not.
-            Tenant.objects.filter(slug=slug).exclude(next_poll_at=FAR).update(next_poll_at=FAR)
-            with scope(reread(slug)):
-                return not Poll.objects.filter(finished_at=None).exists()
-
-        wait_for(is_quiet, 30, f"{slug} is quiet")
+    wait_for(enough, seconds, f"{waiting} are polled")
 
 
 def check_complete(simulator: Simulator, slug: str) -> None:

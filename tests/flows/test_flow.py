@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from alerts.models import Alert, Case, Poll
+from alerts.models import Alert, Case
 from tenants.models import QueueEntry, Tenant
 from tenants.scope import granted, scope
 from tests.alerts.documents import stamp
 from tests.flows.conftest import SLUGS
 from tests.lab import (
     check_complete,
-    hold,
     make_due,
     reread,
     state_of,
@@ -87,27 +86,6 @@ def test_polling_again_changes_nothing(simulator):
     wait_for_polls(SLUGS, times=2)
     assert [state_of(slug) for slug in SLUGS] == before
     assert [simulator.control.tickets(slug) for slug in SLUGS] == tickets
-
-
-def test_a_poll_without_news_is_one_request(simulator):
-    hold(SLUGS)
-    with scope(reread(ONE)):
-        polls = Poll.objects.count()
-    simulator.control.forget_requests()
-    make_due(ONE)
-    wait_for_polls([ONE])
-    hold([ONE])
-    with scope(reread(ONE)):
-        polls = Poll.objects.count() - polls
-    asked = simulator.control.requests(service="graph")
-    assert [row["target"].partition("?")[0] for row in asked] == [
-        "/v1.0/security/alerts_v2"
-    ] * polls
-    assert {row["directory"] for row in asked} == {directory(ONE)}
-    assert simulator.control.count(service="freshservice") == 0
-    assert simulator.control.count(service="entra") <= 1, "one token a process"
-    for slug in SLUGS:
-        make_due(slug)
 
 
 def test_a_new_alert_joins_its_case_and_makes_one_note(simulator):
