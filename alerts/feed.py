@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import orjson
 from django.db import DataError
 from django.utils import timezone
 
 from alerts.ingest import Counts, store_page
+from alerts.ledger import (
+    extra_window,
+    failed,
+    fetched,
+    page_size,
+    windows_to_read,
+)
 from alerts.models import Alert, Cursor, Poll
 from alerts.normalise import Unreadable
 from alerts.prepare import Prepared, prepare_page, reject
 from alerts.records import AlertRecord
-from clients.errors import ApiError
+from clients.errors import ApiError, BadPayload, Unavailable
 from clients.microsoft.graph import Graph
-from clients.microsoft.security import alert_pages
+from clients.microsoft.security import ALERTS, alert_pages
 from tenants.models import Tenant
 from tenants.pseudonyms import Pseudonymiser
 from tenants.scope import scope
@@ -27,10 +33,7 @@ logger = logging.getLogger(__name__)
 
 SOURCE = "alerts_v2"
 OVERLAP = timedelta(minutes=10)
-"""Read again behind the cursor: Microsoft's stores agree only after some minutes."""
-BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
-"""Before every alert there is; Microsoft keeps about 180 days."""
-PAGE_SIZE = 100
+"""Read again before every window: Microsoft's stores agree only after some minutes."""
 
 UNSTORABLE = (DataError, orjson.JSONEncodeError)
 """What Postgres or JSON can't hold: a NUL, half a surrogate pair, a year 10000."""
@@ -48,27 +51,80 @@ def read_alerts(
     until: datetime | None = None,
     keep: Callable[[Content], None] = lambda content: None,
 ) -> Counts:
-    """Store every alert changed since the cursor (or `since`), all pages.
+    """Store every alert of the windows that the ledger has open; with `since`, of that time.
 
-    `keep` gets each page's records, for work that follows at once. The cursor moves to the newest
-    `lastUpdateDateTime` seen, and only after the last page. Raises ApiError; what was stored stays.
+    `keep` gets each page's records, for work that follows at once. Raises ApiError if the youngest
+    window could not be read; what was stored stays, and the ledger knows what is missing.
     """
+    now = timezone.now()
     with scope(tenant):
-        start = since or _start()
-        poll = Poll.objects.create(
-            source=SOURCE, since=start, until=until, started_at=timezone.now()
-        )
-    total, newest = Counts(), None
-    try:
-        for documents in alert_pages(graph, since=start, until=until, page_size=PAGE_SIZE):
-            counts, seen = take_documents(tenant, documents, pseudonymiser, keep)
-            total += counts
-            newest = max(filter(None, (newest, seen)), default=None)
-    except ApiError as err:
-        _finish(tenant, poll, total, None, error=str(err))
-        raise
-    _finish(tenant, poll, total, newest)
+        is_first = not Cursor.objects.filter(source=SOURCE, watermark__isnull=False).exists()
+        if since is None or (is_first and until is None):
+            windows = windows_to_read(SOURCE, now, since)
+        else:
+            windows = [extra_window(SOURCE, since, until, now)]
+    total, error = Counts(), None
+    for window in windows:
+        counts, error = _read_window(tenant, graph, pseudonymiser, window, keep)
+        total += counts
+    if error is not None:
+        raise error
     return total
+
+
+def _read_window(
+    tenant: Tenant,
+    graph: Graph,
+    pseudonymiser: Pseudonymiser,
+    window: Poll,
+    keep: Callable[[Content], None],
+) -> tuple[Counts, ApiError | None]:
+    """Read one window completely and write down how it went."""
+    total, edge = Counts(), None
+    since = window.since if window.is_extra else window.since - OVERLAP
+    try:
+        for documents in alert_pages(
+            graph, since=since, until=window.until, page_size=page_size(window)
+        ):
+            edge = edge or graph.server_time
+            counts, newest = take_documents(tenant, documents, pseudonymiser, keep)
+            total += counts
+            if graph.server_time is None:  # then nothing but our own clock bounds what they say
+                edge = max(filter(None, (edge, newest)), default=None)
+                edge = min(edge, timezone.now()) if edge else None
+    except ApiError as err:
+        answers = _answers_otherwise(graph, err)
+        with scope(tenant):
+            failed(window, err, total, edge=answers, now=timezone.now())
+        _log(window, total, err)
+        return total, err
+    with scope(tenant):
+        fetched(window, total, edge, timezone.now())
+    _log(window, total, None)
+    return total, None
+
+
+def _answers_otherwise(graph: Graph, err: ApiError) -> datetime | None:
+    """Microsoft's time, if it is this window and not the service that fails."""
+    if not isinstance(err, Unavailable | BadPayload):
+        return None
+    try:
+        graph.get(ALERTS, {"$top": "1"}, family="alerts")
+    except ApiError:
+        return None
+    return graph.server_time or timezone.now()
+
+
+def _log(window: Poll, counts: Counts, err: ApiError | None) -> None:
+    logger.info(
+        "window read id=%s fetched=%s new=%s updated=%s quarantined=%s error=%s",
+        window.pk,
+        counts.fetched,
+        counts.new,
+        counts.updated,
+        counts.quarantined,
+        type(err).__name__ if err else "-",
+    )
 
 
 def take_documents(
@@ -110,32 +166,10 @@ def _take_one_by_one(
     return total
 
 
-def _start() -> datetime:
-    watermark = Cursor.objects.values_list("watermark", flat=True).get(source=SOURCE)
-    return watermark - OVERLAP if watermark else BEGINNING
-
-
-def _finish(
-    tenant: Tenant, poll: Poll, counts: Counts, newest: datetime | None, error: str = ""
-) -> None:
-    with scope(tenant):
-        Poll.objects.filter(pk=poll.pk).update(
-            finished_at=timezone.now(), counts=asdict(counts), error=error[:300]
-        )
-        if newest is not None:
-            ahead = Cursor.objects.filter(source=SOURCE, watermark__gte=newest).exists()
-            if not ahead:
-                Cursor.objects.filter(source=SOURCE).update(watermark=newest)
-    logger.info(
-        "poll finished fetched=%s new=%s updated=%s quarantined=%s failed=%s",
-        counts.fetched, counts.new, counts.updated, counts.quarantined, bool(error),
-    )  # fmt: skip
-
-
 def forget_old_polls(tenant: Tenant, before: datetime) -> None:
     """Health shows some days; older reads need no row."""
     with scope(tenant):
-        Poll.objects.filter(started_at__lt=before).delete()
+        Poll.objects.filter(state=Poll.State.FETCHED, started_at__lt=before).delete()
 
 
 def provider_ids(case_id: int, limit: int) -> list[str]:

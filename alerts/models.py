@@ -96,6 +96,8 @@ class Alert(models.Model):
     class Meta:
         ordering = ["activity_at", "pk"]
         indexes = [
+            # The youngest change; counts of a window of the ledger.
+            models.Index(fields=["updated_at"], name="alert_updated"),
             # Alerts of the same Microsoft incident.
             models.Index(
                 fields=["incident_id"], condition=~models.Q(incident_id=""), name="alert_incident"
@@ -180,18 +182,54 @@ class Cursor(models.Model):
 
 
 class Poll(models.Model):
-    """One read of a source over a window, with its counts: what Health shows."""
+    """One window of the ledger: a source's changes between two times of Microsoft's clock.
+
+    The windows of a source follow each other without a gap; the youngest is open (`until` is empty)
+    until it has been read. Extra reads (`is_extra`: a replay, a reconciliation) are not part of it.
+    """
+
+    class State(models.TextChoices):
+        PLANNED = "planned"
+        FETCHED = "fetched"
+        RETRYING = "retrying"
+        FAILED = "failed"
+        GAP = "gap"
 
     source = models.CharField(max_length=20)
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
+    is_extra = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
+    attempts = models.IntegerField(default=0)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     counts = models.JSONField(default=dict)
     error = models.CharField(max_length=300, blank=True, default="")
+    checked_at = models.DateTimeField(null=True, help_text="Compared with Microsoft's count")
 
     class Meta:
         ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source"],
+                condition=models.Q(until=None, is_extra=False),
+                name="one_open_window",
+            ),
+        ]
+        indexes = [
+            # What is still to be read.
+            models.Index(
+                fields=["source", "since"],
+                condition=~models.Q(state="fetched"),
+                name="poll_unread",
+            ),
+            # What is still to be compared.
+            models.Index(
+                fields=["source", "until"],
+                condition=models.Q(state="fetched", checked_at=None),
+                name="poll_unchecked",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} from {self.since}"

@@ -99,6 +99,8 @@ def prepare(record: AlertRecord, pseudonymiser: Pseudonymiser) -> AlertRow:
     """Scrubbed metadata and pseudonyms of one alert."""
     clean = Cleaner(record)
     activity_at = record.first_activity_at or record.created_at
+    # The tenant's own key: names count in the fingerprint, and a bare hash could be guessed.
+    fingerprint_key = pseudonymiser.pseudonym("fingerprint", "key").bytes
     columns = {
         "provider_id": record.provider_id,
         "api": record.source,
@@ -119,7 +121,7 @@ def prepare(record: AlertRecord, pseudonymiser: Pseudonymiser) -> AlertRow:
         "updated_at": record.updated_at,
         "activity_at": activity_at,
         "last_activity_at": record.last_activity_at or activity_at,
-        "fingerprint": uuid.UUID(bytes=fingerprint(record)),
+        "fingerprint": uuid.UUID(bytes=fingerprint(record, fingerprint_key)),
     }
     entities = tuple(entity_row(entity, pseudonymiser, clean) for entity in record.entities)
     return AlertRow(columns, entities, record.updated_at, record.incident_id, activity_at)

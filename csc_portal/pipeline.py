@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,9 +21,13 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from alerts.feed import Content, forget_old_polls, read_alerts, take_documents
+from alerts.feed import SOURCE, Content, forget_old_polls, read_alerts, take_documents
+from alerts.feed_state import feed_state
 from alerts.ingest import Counts
+from alerts.ledger import try_failed_again
+from alerts.reconcile import reconcile
 from clients.errors import ApiError
+from csc_portal.polling import Pace, next_poll
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -33,7 +38,6 @@ from ticketing.plan import plan_deliveries
 logger = logging.getLogger(__name__)
 
 KEEP_POLLS = timedelta(days=7)
-LONGEST_BACKOFF = timedelta(hours=1)
 STUCK_AFTER = timedelta(minutes=20)
 
 
@@ -147,24 +151,35 @@ def _outlet(tenant: Tenant) -> Outlet:
 
 
 def note_success(tenant: Tenant) -> None:
+    """The tenant was polled: when next, and how its feed stands, for the list of all tenants."""
     now = timezone.now()
+    with scope(tenant):
+        state = feed_state(now)
+    pace = Pace(
+        state.alerts_per_hour,
+        tenant.push_healthy_at,
+        shortest_s=settings.POLL_INTERVAL_S,
+        longest_s=settings.POLL_INTERVAL_MAX_S,
+    )
     Tenant.objects.filter(pk=tenant.pk).update(
         polled_at=now,
-        next_poll_at=now + timedelta(seconds=settings.POLL_INTERVAL_S),
+        next_poll_at=next_poll(tenant.pk, pace, now),
         failing_since=None,
         failures=0,
         last_error="",
+        silent_since=state.last_alert_at if state.is_silent else None,
+        unread_windows=state.unread_windows,
+        quarantined=state.quarantined,
     )
 
 
 def note_failure(tenant: Tenant, err: Exception) -> None:
     """Written where people see it; the next try comes later and later, at most an hour."""
     now = timezone.now()
-    told = getattr(err, "retry_after_s", None) or 0
-    backoff = settings.POLL_INTERVAL_S * 2 ** min(tenant.failures, 10)
-    wait = min(timedelta(seconds=max(backoff, told)), LONGEST_BACKOFF)
+    told = timedelta(seconds=getattr(err, "retry_after_s", None) or 0)
+    pace = Pace(0, failures=tenant.failures + 1, shortest_s=settings.POLL_INTERVAL_S)
     Tenant.objects.filter(pk=tenant.pk).update(
-        next_poll_at=now + wait,
+        next_poll_at=max(next_poll(tenant.pk, pace, now), now + told),
         failing_since=tenant.failing_since or now,
         failures=F("failures") + 1,
         last_error=str(err)[:300],
@@ -221,10 +236,33 @@ def sweep() -> None:
 
 @shared_task(time_limit=600, soft_time_limit=540)
 def tidy() -> None:
-    """Forget what nobody looks at any more."""
-    before = timezone.now() - KEEP_POLLS
+    """Hourly, a task for each tenant, spread over the hour."""
     for tenant in Tenant.objects.filter(state=Tenant.State.ACTIVE):
-        forget_old_polls(tenant, before)
+        tend.apply_async((tenant.pk,), queue=_lane(tenant, "maintenance"), countdown=_phase(tenant))
+
+
+@shared_task(time_limit=900, soft_time_limit=840)
+def tend(tenant_id: int) -> None:
+    """Prove that what was read is complete, try again what was set aside, forget what is old."""
+    tenant = _active(tenant_id)
+    if tenant is None:
+        return
+    now = timezone.now()
+    with scope(tenant):
+        try_failed_again(SOURCE, now)
+    forget_old_polls(tenant, now - KEEP_POLLS)
+    try:
+        found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
+    except (ApiError, BadSecret) as err:
+        logger.warning("not reconciled tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
+        return
+    if found is not None and found.read.new + found.read.updated:
+        _after_ingest(tenant, found.content, patience_s=0)
+
+
+def _phase(tenant: Tenant) -> float:
+    """Seconds into the hour, the same every time: nobody's turn comes with everybody's."""
+    return zlib.crc32(tenant.pk.to_bytes(8, "big")) % 3600
 
 
 def _active(tenant_id: int) -> Tenant | None:

@@ -1,11 +1,12 @@
 """How often a tenant is polled. Pure.
 
-    quiet_s  = 3600 / (1 + alerts per hour)          the busier, the sooner something new is waiting
-    interval = clamp(quiet_s / 6, 60, 600)           without push: 1 to 10 minutes
-    interval = 900                                   with healthy push: a safety net only
-    interval is at most what the request budget allows: 3600 x requests a poll / share of the budget
+    quiet    = 3600 s / (1 + alerts per hour)      the busier, the sooner something new is waiting
+    interval = quiet / 6, at least `shortest` (60 s), at most `longest` (600 s)
+    interval = 1.5 x `longest` while push is healthy: then a poll is a safety net only
+    interval = no shorter than the share of the request budget that polling may use
+    interval = `shortest` x 2^failures after failures, at most an hour
 
-A tenant's own phase, from its id, spreads polls evenly; failures double the interval up to an hour.
+A tenant's own phase, from its id, spreads polls evenly over the interval.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-SHORTEST_S, LONGEST_S, WITH_PUSH_S, FAILING_S = 60.0, 600.0, 900.0, 3600.0
+WITH_PUSH = 1.5
+FAILING_S = 3600.0
 PUSH_IS_HEALTHY_FOR = timedelta(hours=24)
 BUDGET_PER_HOUR = 140 * 60
 """Requests an hour that the governor lets through to one directory's alerts."""
@@ -30,17 +32,19 @@ class Pace:
     push_healthy_at: datetime | None = None
     requests_a_poll: float = 1.0
     failures: int = 0
+    shortest_s: float = 60.0
+    longest_s: float = 600.0
 
 
 def interval_s(pace: Pace, now: datetime) -> float:
     """Seconds until the next poll, before spreading."""
     if pace.failures:
-        return min(FAILING_S, SHORTEST_S * 2.0 ** min(pace.failures, 10))
+        return min(FAILING_S, pace.shortest_s * 2.0 ** min(pace.failures, 12))
     if pace.push_healthy_at and now - pace.push_healthy_at < PUSH_IS_HEALTHY_FOR:
-        wanted = WITH_PUSH_S
+        wanted = WITH_PUSH * pace.longest_s
     else:
         quiet_s = 3600 / (1 + pace.alerts_per_hour)
-        wanted = min(LONGEST_S, max(SHORTEST_S, quiet_s / 6))
+        wanted = min(pace.longest_s, max(pace.shortest_s, quiet_s / 6))
     cheapest = 3600 * pace.requests_a_poll / (POLLING_SHARE * BUDGET_PER_HOUR)
     return max(wanted, cheapest)
 

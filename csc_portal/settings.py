@@ -115,7 +115,8 @@ BACKING = Backing(
     env.str("ADMIN_DATABASE_URL", default=""),
 )
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
-POLL_INTERVAL_S = env.int("POLL_INTERVAL_S", default=60)
+POLL_INTERVAL_S = env.float("POLL_INTERVAL_S", default=60)
+POLL_INTERVAL_MAX_S = env.float("POLL_INTERVAL_MAX_S", default=10 * POLL_INTERVAL_S)
 DATABASES = {
     "default": {
         "ENGINE": "csc_portal.database",

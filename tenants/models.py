@@ -48,6 +48,10 @@ class Tenant(TenantMixin):
     failing_since = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
+    push_healthy_at = models.DateTimeField(null=True, blank=True, help_text="Push last proved well")
+    silent_since = models.DateTimeField(null=True, blank=True, help_text="Quieter than chance")
+    unread_windows = models.IntegerField(default=0, db_default=0)
+    quarantined = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["name", "pk"]

@@ -35,4 +35,5 @@ os.environ.update(
     IDENTITY_HEADER="set-by-the-fixture",
     REQUESTS_CA_BUNDLE=str(SIMULATOR / "ca.pem"),
     POLL_INTERVAL_S="2",
+    POLL_INTERVAL_MAX_S="2",
 )

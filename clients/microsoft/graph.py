@@ -5,6 +5,8 @@ Conventions: https://learn.microsoft.com/graph/use-the-api, /graph/json-batching
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from clients.errors import BadPayload
 from clients.http import Answer, Http
@@ -17,12 +19,16 @@ PUBLIC_SCOPE = CLOUDS["public"].graph_scope
 
 
 class Graph:
-    """Microsoft Graph for one directory. `scope` is that of the cloud (Endpoints.graph_scope)."""
+    """Microsoft Graph for one directory. `scope` is that of the cloud (Endpoints.graph_scope).
+
+    `server_time`: what the server's clock said in its last answer; None if it never told.
+    """
 
     def __init__(self, http: Http, tokens: Tokens, scope: str = PUBLIC_SCOPE) -> None:
         self.http = http
         self._calls = TokenHttp(http, tokens, scope)
         self.batch_is_refused = False
+        self.server_time: datetime | None = None
 
     def get(
         self,
@@ -105,7 +111,7 @@ class Graph:
             "Prefer": "include-unknown-enum-members",
             "client-request-id": str(uuid.uuid4()),
         }
-        return self._calls.call(
+        answer = self._calls.call(
             method,
             url,
             params=params,
@@ -115,6 +121,8 @@ class Graph:
             cost=cost,
             retry=retry,
         )
+        self.server_time = _date(answer.headers) or self.server_time
+        return answer
 
     def forget_token(self) -> None:
         """Use another token from now on."""
@@ -126,6 +134,13 @@ class Graph:
 
     def _fetch(self, url: str, params: Mapping[str, str] | None, family: str) -> object:
         return self.send("GET", url, params=params, family=family).body
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None
 
 
 def _object(http: Http, body: object) -> dict[str, object]:

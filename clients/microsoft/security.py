@@ -72,6 +72,21 @@ def _updated_pages(
     return graph.pages(path, {"$filter": condition}, family=family)
 
 
+def count_alerts(graph: Graph, since: datetime, until: datetime) -> int | None:
+    """How many alerts have their last update in [since, until); None if the server does not say.
+
+    One request. SecurityAlert.Read.All. https://learn.microsoft.com/graph/query-parameters
+    """
+    params = {
+        "$filter": f"lastUpdateDateTime ge {time_literal(since)} "
+        f"and lastUpdateDateTime lt {time_literal(until)}",
+        "$count": "true",
+        "$top": "1",
+    }
+    count = graph.get(ALERTS, params, family="alerts").get("@odata.count")
+    return count if isinstance(count, int) else None
+
+
 def alerts_by_id(graph: Graph, ids: Iterable[str]) -> Results:
     """The alert or the error for each id, read by $batch. SecurityAlert.Read.All.
 

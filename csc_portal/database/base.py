@@ -1,12 +1,13 @@
 """The Django database backend: tenants' scopes, on the server that `settings.BACKING` names.
 
-The server is looked up at the first connection, not when settings are read.
+The server is looked up at each new connection, not when settings are read. What stands behind the
+URL's question mark (sslmode, a socket's host) goes to libpq as it is.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.conf import settings
 
@@ -22,4 +23,4 @@ class DatabaseWrapper(ScopedWrapper):
             HOST=url.hostname or "",
             PORT=str(url.port or ""),
         )
-        return super().get_connection_params()
+        return {**super().get_connection_params(), **dict(parse_qsl(url.query))}

@@ -1,0 +1,44 @@
+"""How a tenant's feed stands, for its row among all tenants. Runs inside the tenant's scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+
+from alerts.ledger import unread_count
+from alerts.models import Alert, Quarantined
+from alerts.rows import run
+from alerts.silence import BASELINE, is_silent
+
+CHANGES = """
+SELECT coalesce(sum((counts->>'new')::int + (counts->>'updated')::int), 0)
+FROM alerts_poll WHERE started_at >= %s AND started_at < %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    alerts_per_hour: float
+    last_alert_at: datetime | None
+    is_silent: bool
+    unread_windows: int
+    quarantined: int
+
+
+def feed_state(now: datetime) -> FeedState:
+    """Changes of the last day per hour, the youngest change, and what is not read."""
+    last = Alert.objects.aggregate(last=Max("updated_at"))["last"]
+    baseline = _changes(last - BASELINE, last) if last else 0
+    return FeedState(
+        alerts_per_hour=_changes(now - timedelta(days=1), now) / 24,
+        last_alert_at=last,
+        is_silent=is_silent(baseline, last, now),
+        unread_windows=unread_count(),
+        quarantined=Quarantined.objects.filter(resolved_at=None).count(),
+    )
+
+
+def _changes(since: datetime, until: datetime) -> int:
+    return int(run(CHANGES, [since, until])[0][0])
