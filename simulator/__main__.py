@@ -4,8 +4,11 @@ import argparse
 import asyncio
 import json
 import logging
+import os
+import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import uvicorn
@@ -48,6 +51,9 @@ def _arguments(given: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--empty", action="store_true", help="people and devices, but no alerts to begin with"
+    )
+    parser.add_argument(
+        "--until-eof", action="store_true", help="stop when standard input ends: for parents"
     )
     parser.add_argument(
         "--json", action="store_true", help="tell address and files as one JSON line"
@@ -97,6 +103,16 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _stop_with_parent() -> None:
+    """Ends the process when standard input does: no orphan is left when a parent is killed."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def main() -> int:
     options = _arguments()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
@@ -119,6 +135,8 @@ def main() -> int:
     engine.write_files()
     engine.write_truth()
     _tell(options, world)
+    if options.until_eof:
+        _stop_with_parent()
     server = _Server(
         uvicorn.Config(
             app,

@@ -14,6 +14,7 @@ from simulator.callers import bearer_token
 from simulator.directory import Directory
 from simulator.store import Document
 from simulator.tokens import ARM
+from simulator.traffic import ARM_LIMITS
 from simulator.world import World
 
 PAGE = 100
@@ -53,10 +54,25 @@ def _enter(request: Request) -> Directory:
         raise _unauthorized(
             "InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer.", world
         )
+    _throttle(request, world)
     if "api-version" not in request.query_params:
         text = "The api-version query parameter (?api-version=) is required for all requests."
         raise arm_error(400, "MissingApiVersionParameter", text)
     return directory
+
+
+def _throttle(request: Request, world: World) -> None:
+    if not world.settings["graph_limits"]:
+        return
+    over = world.traffic.over_limit(request.scope["state"]["caller"], ARM_LIMITS)
+    if over is None:
+        return
+    headers = {
+        "Retry-After": str(over[1]),
+        "x-ms-user-quota-remaining": "0",
+        "x-ms-user-quota-resets-after": f"00:00:{min(over[1], 59):02d}",
+    }
+    raise arm_error(429, "RateLimiting", "Please retry after the time given.", headers)
 
 
 def _unauthorized(code: str, text: str, world: World) -> Answered:

@@ -72,8 +72,6 @@ class Control:
         """Read or change: graph_limits, alerts_page, paging, push_alerts, filter_lag_s, pace_s …"""
         return dict(self.call("PATCH" if changes else "GET", "settings", changes or None))
 
-    set_limits = settings
-
     def configure(self, directory: str, **changes: Any) -> Document:
         """roles=[…] or None (consent taken back), licences={…}, azure_reader=…, entra_error={…}"""
         return dict(self.call("PATCH", f"directories/{directory}", changes))

@@ -34,7 +34,10 @@ class Directory:
         self.guid: str = config["guid"]
         self.slug: str = config["slug"]
         self.domain: str = config["domain"]
-        table: Callable[[str], Table] = lambda kind: store.table(kind, self.guid)  # noqa: E731
+
+        def table(kind: str) -> Table:
+            return store.table(kind, self.guid)
+
         self._configs = store.table("directory")
         self.alerts = table("alert")
         self.legacy_alerts = table("legacy-alert")

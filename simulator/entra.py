@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 import uuid
+from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
 import jwt
@@ -268,7 +269,7 @@ def _check_assertion(world: World, app: Document, assertion: str, guid: str) -> 
     try:
         jwt.decode(
             assertion,
-            certificate.public_key(),
+            certificate.public_key(),  # type: ignore[arg-type]
             ["RS256", "PS256"],
             options={
                 "verify_aud": False,
@@ -313,7 +314,7 @@ def _certificate(app: Document, head: dict[str, str]) -> x509.Certificate | None
 
 def _granted(world: World, guid: str, client_id: str, audience: str) -> Response:
     lifetime = int(world.settings["token_lifetime_s"])
-    more = {}
+    more: dict[str, Any] = {}
     if audience in {GRAPH, world.origin} and guid in world.directories:
         # A directory that consented to nothing still gets a token: without the claim.
         roles = world.directories[guid].roles_of(client_id)

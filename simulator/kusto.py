@@ -68,10 +68,12 @@ def _ordered(text: str, rows: list[Row]) -> list[Row]:
     for part in reversed(text.split(",")):
         name, _, way = part.strip().partition(" ")
         read = _Expression(name).value()
-        rows = sorted(
-            rows, key=lambda row, r=read: str(r(row) or "").lower(), reverse=way.strip() != "asc"
-        )
+        rows = sorted(rows, key=_sort_key(read), reverse=way.strip() != "asc")
     return rows
+
+
+def _sort_key(read: Reader) -> Callable[[Row], str]:
+    return lambda row: str(read(row) or "").lower()
 
 
 def _summarized(text: str, rows: list[Row]) -> list[Row]:
@@ -86,6 +88,14 @@ def _summarized(text: str, rows: list[Row]) -> list[Row]:
         key = tuple(str(read(row) or "") for read in readers)
         groups[key] = groups.get(key, 0) + 1
     return [{**dict(zip(names, key, strict=True)), title: n} for key, n in groups.items()]
+
+
+def _or(one: Callable[[Row], bool], other: Callable[[Row], bool]) -> Callable[[Row], bool]:
+    return lambda row: one(row) or other(row)
+
+
+def _and(one: Callable[[Row], bool], other: Callable[[Row], bool]) -> Callable[[Row], bool]:
+    return lambda row: one(row) and other(row)
 
 
 class _Expression:
@@ -129,15 +139,13 @@ class _Expression:
     def _either(self) -> Callable[[Row], bool]:
         found = self._both()
         while self._takes("or"):
-            left, right = found, self._both()
-            found = lambda row, a=left, b=right: a(row) or b(row)  # noqa: E731
+            found = _or(found, self._both())
         return found
 
     def _both(self) -> Callable[[Row], bool]:
         found = self._single()
         while self._takes("and"):
-            left, right = found, self._single()
-            found = lambda row, a=left, b=right: a(row) and b(row)  # noqa: E731
+            found = _and(found, self._single())
         return found
 
     def _single(self) -> Callable[[Row], bool]:

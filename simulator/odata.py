@@ -54,6 +54,14 @@ def parse(text: str, schema: Schema, type_name: str) -> Predicate:
     return predicate
 
 
+def _or(one: Predicate, other: Predicate) -> Predicate:
+    return lambda row: one(row) or other(row)
+
+
+def _and(one: Predicate, other: Predicate) -> Predicate:
+    return lambda row: one(row) and other(row)
+
+
 class _Parser:
     def __init__(self, text: str, schema: Schema, type_name: str) -> None:
         self._text = text
@@ -110,16 +118,14 @@ class _Parser:
             raise BadFilter("The node count limit for $filter has been exceeded.")
         found = self._both()
         while self._takes("or"):
-            left, right = found, self._both()
-            found = lambda row, a=left, b=right: a(row) or b(row)  # noqa: E731
+            found = _or(found, self._both())
         self._depth -= 1
         return found
 
     def _both(self) -> Predicate:
         found = self._negated()
         while self._takes("and"):
-            left, right = found, self._negated()
-            found = lambda row, a=left, b=right: a(row) and b(row)  # noqa: E731
+            found = _and(found, self._negated())
         return found
 
     def _negated(self) -> Predicate:

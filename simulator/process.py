@@ -52,6 +52,7 @@ class Simulator:
             "--port",
             str(port),
             "--json",
+            "--until-eof",
         ]
         if documents is not None:
             self._arguments += ["--documents", str(documents)]
@@ -91,6 +92,7 @@ class Simulator:
         }
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "simulator", *self._arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -133,8 +135,9 @@ class Simulator:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
     def __enter__(self) -> "Simulator":
         return self.start()

@@ -46,7 +46,10 @@ class Signer:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(pem)
-        self._key = serialization.load_pem_private_key(path.read_bytes(), None)
+        loaded = serialization.load_pem_private_key(path.read_bytes(), None)
+        if not isinstance(loaded, rsa.RSAPrivateKey):
+            raise ValueError(f"{path} holds no RSA key")
+        self._key = loaded
         self._public = self._key.public_key()
         numbers = self._public.public_numbers()
         self._n = _b64(numbers.n.to_bytes(256, "big"))

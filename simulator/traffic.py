@@ -9,7 +9,7 @@ from typing import Any
 from simulator.callers import Caller
 
 KEPT = 20_000
-BODY_KEPT = 200_000
+BODY_KEPT = 100_000
 _SECRET = re.compile(r"(client_secret|client_assertion|password|refresh_token|code)=[^&]*")
 
 
@@ -31,6 +31,9 @@ GRAPH_LIMITS = {
     "identityProtection": Limit(1, 1, silent=True),
     "subscriptions": Limit(500, 20),
 }
+# Per app over all directories together.
+APP_LIMITS = {"auditLogs": Limit(122, 10)}
+ARM_LIMITS = {"resourceGraph": Limit(15, 5), "read": Limit(250, 10)}
 SHARED_BUCKET = {"incidents": "alerts", "secureScore": "alerts"}
 
 
@@ -62,14 +65,20 @@ class Traffic:
         self.requests.clear()
         self._counts.clear()
 
-    def over_limit(self, caller: Caller, limits: dict[str, Limit]) -> tuple[Limit, int] | None:
-        """Count this request; (limit, seconds to wait) when it is one too many."""
+    def over_limit(
+        self, caller: Caller, limits: dict[str, Limit], *, everywhere: bool = False
+    ) -> tuple[Limit, int] | None:
+        """Count this request; (limit, seconds to wait) when it is one too many.
+
+        `everywhere`: count over all directories together.
+        """
         limit = limits.get(caller.family)
         if limit is None:
             return None
         bucket = SHARED_BUCKET.get(caller.family, caller.family)
         who = "" if limit.silent else caller.client_id
-        window = self._windows.setdefault((caller.directory, who, bucket), deque())
+        place = "" if everywhere else caller.directory
+        window = self._windows.setdefault((place, who, bucket), deque())
         now = time.monotonic()
         while window and window[0] <= now - limit.window_s:
             window.popleft()

@@ -28,7 +28,7 @@ CUSTOMERS = (
 APP_SECRET = "csc-app-credential"
 
 DEFAULTS: dict[str, Any] = {
-    "graph_limits": False,  # enforce the published 150/min for alerts, 5/10 s for audit logs
+    "graph_limits": False,  # enforce the published limits of Graph and Resource Graph
     "alerts_page": 100,  # default page of alerts_v2; the most for $top is 1000
     "paging": "skiptoken",  # or "skip": next links count rows, so that changes shift pages
     "token_lifetime_s": 3599,
@@ -54,6 +54,7 @@ class World:
         self.vault = self.store.table("vault")
         self.apps = self.store.table("application")
         self.accounts = self.store.table("help-desk")
+        self.desks: dict[str, object] = {}  # by slug, made by freshservice.account.desk
         self._facts = self.store.table("facts")
         self.settings: dict[str, Any] = {**DEFAULTS, **self._facts.get("settings", {})}
         facts = self._facts.get("provider")

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +58,10 @@ class Visit:
     account: Account
     headers: dict[str, str] = field(default_factory=dict)
 
-    def reply(self, body: Any, status: int = 200, **more: str) -> Response:
-        return answer(body, status, {**self.headers, **more})
+    def reply(
+        self, body: Any, status: int = 200, more: Mapping[str, str] | None = None
+    ) -> Response:
+        return answer(body, status, {**self.headers, **(more or {})})
 
     def refuse(self, status: int, body: Any, **more: str) -> Answered:
         return Answered(answer(body, status, {**self.headers, **more}))
@@ -93,15 +96,12 @@ def _account(request: Request, world: World) -> Account:
     raise Answered(answer(body, 401, {"WWW-Authenticate": 'Basic realm="Freshservice"'}))
 
 
-_DESKS: dict[tuple[int, str], Account] = {}
-
-
 def desk(world: World, slug: str) -> Account:
     """The one Account object of a help desk; KeyError when there is none."""
-    found = _DESKS.get((id(world), slug))
-    if found is None:
+    found = world.desks.get(slug)
+    if not isinstance(found, Account):
         found = Account(world.store, slug, world.accounts[slug]["first_id"])
-        _DESKS[id(world), slug] = found
+        world.desks[slug] = found
     return found
 
 

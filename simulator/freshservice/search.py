@@ -44,12 +44,19 @@ def parse(text: str) -> Keep:
     return keep
 
 
+def _or(one: Keep, other: Keep) -> Keep:
+    return lambda row: one(row) or other(row)
+
+
+def _and(one: Keep, other: Keep) -> Keep:
+    return lambda row: one(row) and other(row)
+
+
 def _either(tokens: list[str]) -> Keep:
     found = _both(tokens)
     while tokens[:1] == ["OR"]:
         tokens.pop(0)
-        left, right = found, _both(tokens)
-        found = lambda row, a=left, b=right: a(row) or b(row)  # noqa: E731
+        found = _or(found, _both(tokens))
     return found
 
 
@@ -57,8 +64,7 @@ def _both(tokens: list[str]) -> Keep:
     found = _single(tokens)
     while tokens[:1] == ["AND"]:
         tokens.pop(0)
-        left, right = found, _single(tokens)
-        found = lambda row, a=left, b=right: a(row) and b(row)  # noqa: E731
+        found = _and(found, _single(tokens))
     return found
 
 

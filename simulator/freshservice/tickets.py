@@ -234,7 +234,7 @@ def page(request: Request, visit: Visit, rows: list[Any], name: str, most: int =
     if start + size < len(rows):
         url = request.url.include_query_params(page=number + 1)
         more["Link"] = f'<{url}>; rel="next"'
-    return visit.reply({name: rows[start : start + size]}, **more)
+    return visit.reply({name: rows[start : start + size]}, more=more)
 
 
 def _whole(request: Request, visit: Visit, name: str, default: int) -> int:

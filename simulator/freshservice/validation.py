@@ -77,7 +77,7 @@ def _missing(body: dict[str, Any]) -> list[Error]:
 
 
 def _wrong(name: str, value: Any) -> list[Error]:
-    kinds = _KINDS[name]
+    kinds: Any = _KINDS[name]
     if not isinstance(value, kinds) or isinstance(value, bool):
         return [(name, f"It should be a/an {_NAMES[kinds[0]]}", "datatype_mismatch")]
     if name in _CHOICES and value not in _CHOICES[name]:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator import moments
+from simulator.answers import graph_error
 from simulator.directory import Directory
 from simulator.graph import enums, gate
 from simulator.graph.query import Listing, listed
@@ -194,7 +195,7 @@ async def get_legacy(request: Request) -> Response:
 
 def _retired(request: Request) -> Exception:
     text = "The legacy alerts API is retired. Use security/alerts_v2 instead."
-    return gate.graph_error(request, 410, "Gone", text)
+    return graph_error(request, 410, "Gone", text)
 
 
 def new_id() -> str:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator import moments, odata
+from simulator.answers import graph_error
 from simulator.directory import Directory
 from simulator.graph import gate
 from simulator.graph.query import Listing, listed
@@ -106,9 +107,7 @@ def _licensed(request: Request, directory: Directory, licence: str) -> None:
     if directory.config["licences"].get(licence):
         return
     text = "Neither tenant is B2C or tenant doesn't have premium license"
-    raise gate.graph_error(
-        request, 403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", text
-    )
+    raise graph_error(request, 403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", text)
 
 
 def _arrived(request: Request, field: str) -> odata.Predicate:

@@ -11,7 +11,7 @@ from simulator.answers import answer, graph_error, json_body
 from simulator.callers import bearer_token
 from simulator.directory import Directory
 from simulator.tokens import GRAPH
-from simulator.traffic import GRAPH_LIMITS
+from simulator.traffic import APP_LIMITS, GRAPH_LIMITS
 from simulator.world import World
 
 GRAPH_APP = "00000003-0000-0000-c000-000000000000"
@@ -53,7 +53,9 @@ def enter(request: Request, *roles: str) -> Directory:
 def _throttle(request: Request, world: World) -> None:
     if not world.settings["graph_limits"]:
         return
-    over = world.traffic.over_limit(request.scope["state"]["caller"], GRAPH_LIMITS)
+    caller = request.scope["state"]["caller"]
+    over = world.traffic.over_limit(caller, GRAPH_LIMITS)
+    over = over or world.traffic.over_limit(caller, APP_LIMITS, everywhere=True)
     if over is None:
         return
     limit, wait_s = over

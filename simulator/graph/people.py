@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator import odata
+from simulator.answers import graph_error
 from simulator.directory import Directory
 from simulator.graph import gate
 from simulator.graph.query import Listing, listed
@@ -76,7 +77,7 @@ def _user(request: Request, directory: Directory) -> Document:
         f"Resource '{request.path_params['id']}' does not exist or one of its queried "
         "reference-property objects are not present."
     )
-    raise gate.graph_error(request, 404, "Request_ResourceNotFound", text)
+    raise graph_error(request, 404, "Request_ResourceNotFound", text)
 
 
 async def member_groups(request: Request) -> Response:

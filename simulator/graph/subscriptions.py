@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator import moments
+from simulator.answers import graph_error
 from simulator.directory import Directory
 from simulator.graph import gate
 from simulator.store import Document
@@ -63,7 +64,7 @@ def _rule(request: Request, resource: str) -> tuple[int, tuple[str, ...]]:
         "Operation: Create; Exception: [Status Code: BadRequest; Reason: Resource "
         f"'{plain(resource)}' is not supported for change notifications.]"
     )
-    raise gate.graph_error(request, 400, "ExtensionError", text)
+    raise graph_error(request, 400, "ExtensionError", text)
 
 
 def _expiry(request: Request, body: Document, minutes: int) -> str:
@@ -76,12 +77,12 @@ def _expiry(request: Request, body: Document, minutes: int) -> str:
         ) from None
     now = moments.now()
     if end <= now:
-        raise gate.graph_error(
+        raise graph_error(
             request, 400, "InvalidRequest", "Subscription expiration must be in the future."
         )
     if end > now + timedelta(minutes=minutes):
         text = f"Subscription expiration can only be {minutes} minutes in the future."
-        raise gate.graph_error(request, 400, "InvalidRequest", text)
+        raise graph_error(request, 400, "InvalidRequest", text)
     return moments.stamp(end)
 
 
@@ -111,16 +112,14 @@ async def _create(request: Request) -> Response:
     body = await gate.body_of(request)
     for name in ("changeType", "notificationUrl", "resource", "expirationDateTime"):
         if not isinstance(body.get(name), str) or not body[name]:
-            raise gate.graph_error(
-                request, 400, "InvalidRequest", f"Property '{name}' is required."
-            )
+            raise graph_error(request, 400, "InvalidRequest", f"Property '{name}' is required.")
     minutes, roles = _rule(request, body["resource"])
     directory = gate.enter(request, *roles)
     changes = {part.strip() for part in body["changeType"].split(",")}
     if not changes <= CHANGE_TYPES:
-        raise gate.graph_error(request, 400, "InvalidRequest", "Invalid 'changeType'.")
+        raise graph_error(request, 400, "InvalidRequest", "Invalid 'changeType'.")
     if len(body.get("clientState") or "") > 128:
-        raise gate.graph_error(
+        raise graph_error(
             request, 400, "InvalidRequest", "'clientState' is longer than 128 characters."
         )
     expiry = _expiry(request, body, minutes)
@@ -158,13 +157,13 @@ def _refuse_double(request: Request, directory: Directory, client_id: str, body:
         same_changes = set(row["changeType"].split(",")) == set(body["changeType"].split(","))
         if same_changes and plain(row["resource"]).lower() == plain(body["resource"]).lower():
             text = f"Subscription Id {row['id']} already exists for the requested combination"
-            raise gate.graph_error(request, 409, "Conflict", text)
+            raise graph_error(request, 409, "Conflict", text)
     if len(mine) >= QUOTA:
         text = (
             "Number of subscriptions for application in this tenant has reached the limit of "
             f"{QUOTA}."
         )
-        raise gate.graph_error(request, 403, "Forbidden", text)
+        raise graph_error(request, 403, "Forbidden", text)
 
 
 async def _shake_hands(request: Request, url: str) -> None:
@@ -172,9 +171,7 @@ async def _shake_hands(request: Request, url: str) -> None:
     parts = urlsplit(url)
     loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise gate.graph_error(
-            request, 400, "InvalidRequest", "NotificationUrl must be an https URL."
-        )
+        raise graph_error(request, 400, "InvalidRequest", "NotificationUrl must be an https URL.")
     token = (
         "Validation: Testing client application reachability for subscription Request-Id: "
         f"{uuid.uuid4()} & <{secrets.token_hex(4)}>"
@@ -195,7 +192,7 @@ async def _shake_hands(request: Request, url: str) -> None:
             f"{found.status_code}."
         )
     text = f"Subscription validation request failed. {reason}"
-    raise gate.graph_error(request, 400, "ValidationError", text)
+    raise graph_error(request, 400, "ValidationError", text)
 
 
 def _ask(world: World, url: str) -> requests.Response:
@@ -232,7 +229,7 @@ async def single(request: Request) -> Response:
             await _shake_hands(request, body["notificationUrl"])
             changes["notificationUrl"] = body["notificationUrl"]
         if not changes:
-            raise gate.graph_error(
+            raise graph_error(
                 request,
                 400,
                 "InvalidRequest",

@@ -191,7 +191,7 @@ def repeated_detection(script: Script) -> None:
     for turn in range(1, 5):
         # Nothing but the date moves: the same alert is delivered again.
         script.change(first, script.at(turn * 17))
-    script.change(
+    script.change_and_back(
         first,
         script.at(92),
         investigationState="successfullyRemediated",
@@ -217,6 +217,7 @@ def ssh_noise(script: Script) -> None:
         event="ssh",
         severity="low",
         late_min=rng.choice((0, 180)),
+        late_s=150,
     )
 
 

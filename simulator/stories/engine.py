@@ -242,8 +242,36 @@ class Engine:
             ]
             self._turn += 1
             self.tell(directory, name, None, paced=True)
+            self._revive(directory)
         if self._truth_is_stale:
             self.write_truth()
+
+    def _revive(self, directory: Directory) -> None:
+        """An older alert moves on: investigated further, or just delivered again."""
+        known = [row for row in directory.alerts.values() if row.get("status") != "resolved"]
+        if not known:
+            return
+        rng = Random(f"revive-{self._world.seed}-{self._turn}")
+        alert = rng.choice(known)
+        stamp = moments.stamp(moments.now())
+        changes = rng.choice(
+            (
+                {},
+                {"investigationState": "running", "lastActivityDateTime": stamp},
+                {"investigationState": "pendingApproval"},
+                {"severity": "high"},
+            )
+        )
+        self._apply(
+            directory,
+            [
+                Step(
+                    moments.now(),
+                    "change",
+                    {"id": alert["id"], **changes, "lastUpdateDateTime": stamp},
+                )
+            ],
+        )
 
     def fill(self, directory: Directory, count: int, hours: float, seed: int) -> int:
         """Many stand-alone alerts, for load."""

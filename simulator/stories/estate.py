@@ -179,7 +179,7 @@ def _machine(rng: Random, host: str, ad_domain: str, group: str) -> Machine:
 
 
 def _servers(rng: Random, ad_domain: str, subscription: str) -> tuple[Machine, ...]:
-    made = []
+    made: list[Machine] = []
     for host, system in (
         ("DC01", "WindowsServer2022"),
         ("DC02", "WindowsServer2022"),

@@ -24,7 +24,7 @@ class Maker:
             "@odata.type": TYPE + kind,
             "createdDateTime": stamp(at),
             "verdict": more.pop("verdict", "suspicious"),
-            "remediationStatus": more.pop("remediationStatus", "none"),
+            "remediationStatus": more.pop("remediationStatus", self.rng.choice(("none", "active"))),
             "remediationStatusDetails": None,
             "roles": more.pop("roles", []),
             "detailedRoles": more.pop("detailedRoles", []),

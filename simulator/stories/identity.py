@@ -126,6 +126,7 @@ def account_takeover(script: Script) -> None:
         incident="cloud",
         user=victim.name,
         late_min=12,
+        late_s=90,
     )
     script.change(first, script.at(95), severity="high", systemTags=["Attack Disruption"])
 

@@ -14,7 +14,7 @@ ROLES = (
     ("Privileged Role Administrator", "e8611ab8-c189-46e8-94e1-60213ab1f814"),
     ("Security Reader", "5d6b6bb7-de71-4623-b4af-96380a352509"),
 )
-RESOURCES = (
+RESOURCES: tuple[tuple[str, str, str, dict[str, str] | None], ...] = (
     (
         "Microsoft.Compute/virtualMachines",
         "web-prod-01",
@@ -46,7 +46,7 @@ RESOURCES = (
     ("Microsoft.CognitiveServices/accounts", "ai-helper", "rg-ai", None),
 )
 # (name, title, category, service, most points, share reached)
-CONTROLS = (
+CONTROLS: tuple[tuple[str, str, str, str, int, float], ...] = (
     (
         "AdminMFAV2",
         "Ensure multifactor authentication is enabled for all users in administrative roles",
@@ -315,7 +315,7 @@ def _score(
         "activeUserCount": 58,
         "licensedUserCount": 60,
         "createdDateTime": moments.seconds_stamp(midnight),
-        "currentScore": round(sum(row["score"] for row in controls), 2),
+        "currentScore": round(sum(float(str(row["score"])) for row in controls), 2),
         "maxScore": float(sum(row[4] for row in CONTROLS)),
         "enabledServices": ["HasExchange", "HasSharePoint", "HasInTune"],
         "averageComparativeScores": [

@@ -58,13 +58,15 @@ class Script:
         incident: str = "main",
         harmless: bool = False,
         late_min: float = 0,
+        late_s: float = 0,
         mfa: str = "",
         **words: Any,
     ) -> Document:
         """Report an event. Alerts with the same `event` are reports of one event.
 
         `kind`: attack, benign, noise, coverage. `incident`: alerts with the same word share
-        Microsoft's incident. `late_min`: minutes by which the report is late. `words`: for
+        Microsoft's incident. `late_min`: minutes by which the report is late. `late_s`: seconds
+        by which the list shows it after its own date of change. `words`: for
         placeholders in title and description, or any property of the alert.
         """
         detection = DETECTIONS[key]
@@ -76,7 +78,8 @@ class Script:
             key, detection, at, created, evidence, self._incident(incident), words
         )
         # The list shows an alert some seconds after its own date of change.
-        due = created + timedelta(seconds=self.rng.uniform(2, 40) * max(self.scale, 0.05))
+        shown_after_s = self.rng.uniform(2, 40) * max(self.scale, 0.05) + late_s
+        due = created + timedelta(seconds=shown_after_s)
         self.steps.append(Step(due, "alert", document))
         self._alerts[document["id"]] = document
         self.truth[document["id"]] = {
@@ -126,8 +129,9 @@ class Script:
             "incidentId": incident,
             "status": "new",
             "severity": detection.severity,
-            "classification": None,
-            "determination": None,
+            # Endpoint writes "unknown" where the others write null.
+            "classification": "unknown" if detection.product.prefix == "da" else None,
+            "determination": "unknown" if detection.product.prefix == "da" else None,
             "serviceSource": detection.product.service_source,
             "detectionSource": detection.source or detection.product.detection_source,
             "productName": detection.product.name,
@@ -171,6 +175,15 @@ class Script:
         """A later version of an alert: `changes`, with the date of change moved to `at`."""
         newer = {"id": alert["id"], **changes, "lastUpdateDateTime": stamp(at)}
         self.steps.append(Step(at + timedelta(seconds=2), "change", newer))
+
+    def change_and_back(self, alert: Document, at: datetime, **changes: Any) -> None:
+        """A change that shows, then for a moment the old version again, as from a slow replica."""
+        self.change(alert, at, **changes)
+        old = {"id": alert["id"], "lastUpdateDateTime": alert["lastUpdateDateTime"]}
+        old.update({name: alert[name] for name in changes})
+        newer = {"id": alert["id"], **changes, "lastUpdateDateTime": stamp(at)}
+        for seconds, body in ((12, old), (25, newer)):
+            self.steps.append(Step(at + timedelta(seconds=seconds), "change", body))
 
     def sign_in(
         self, person: Person, at: datetime, address: str, place: Place, agent: Agent, **how: Any

@@ -57,7 +57,8 @@ def ask(azure: Caller, query: str, **more: Any) -> dict[str, Any]:
 
 def test_resource_graph_finds_what_is_not_monitored(azure: Caller) -> None:
     query = (
-        "Resources | where isnull(tags['monitored']) or tolower(tostring(tags['monitored'])) != 'true'"
+        "Resources | where isnull(tags['monitored'])"
+        " or tolower(tostring(tags['monitored'])) != 'true'"
         " | project id, name, type, location, resourceGroup, subscriptionId, tenantId, tags"
     )
     found = ask(azure, query)

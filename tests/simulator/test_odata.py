@@ -4,6 +4,7 @@ import pytest
 
 from simulator import odata
 
+USER = "microsoft.graph.security.userEvidence"
 SCHEMA = {
     "severity": "enum:low,medium,high",
     "status": "enum:new,resolved",
@@ -51,7 +52,7 @@ ROW = {
         ("at gt 2026-11-20T08:00:00.1234567Z", False),
         ("at ge 2026-11-20T08:00:00.1234567Z and at lt 2026-11-20T08:00:00.1234568Z", True),
         ("at eq 2026-11-20T10:00:00.1234567+02:00", True),
-        ("evidence/any(e: e/microsoft.graph.security.userEvidence/userAccount/userPrincipalName eq 'A@B.example')", True),
+        (f"evidence/any(e: e/{USER}/userAccount/userPrincipalName eq 'A@B.example')", True),
         ("evidence/any(e:e/microsoft.graph.security.deviceEvidence/hostName eq 'x')", False),
     ],
 )  # fmt: skip

@@ -24,7 +24,6 @@ from msgraph.generated.models.security.user_evidence import UserEvidence
 from simulator import Simulator
 from tests.simulator.conftest import Caller
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
