@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from simulator import moments
 from simulator.directory import Directory
 from simulator.store import Document
 
@@ -18,7 +19,8 @@ def load(folder: Path, directories: list[Directory]) -> list[str]:
     """Give the folder's alerts to every directory; returns one line for each thing left out.
 
     A file holds one document or a list under `value`. The alert's `tenantId` becomes the
-    directory's own, everything else stays as written. Legacy alerts go to the legacy list.
+    directory's own, everything else stays as written. Of several versions of one alert the
+    newest counts. Legacy alerts go to the legacy list.
     """
     problems: list[str] = []
     current: dict[str, Document] = {}
@@ -36,12 +38,21 @@ def load(folder: Path, directories: list[Directory]) -> list[str]:
             if kind == "other":
                 problems.append(f"{name}: left out, {place} is not an alert")
                 continue
-            (current if kind == "alert" else legacy)[row["id"]] = row
             taken += 1
+            rows = current if kind == "alert" else legacy
+            if _is_newer(row, rows.get(row["id"])):
+                rows[row["id"]] = row
+            else:
+                problems.append(f"{name}: left out, {place} is another version of a taken alert")
         if not taken and not any(line.startswith(f"{name}:") for line in problems):
             problems.append(f"{name}: left out, it holds no document")
     for directory in directories:
-        directory.put_alerts(_owned(row, "tenantId", directory) for row in current.values())
+        # What was changed here since an earlier start stays.
+        directory.put_alerts(
+            _owned(row, "tenantId", directory)
+            for key, row in current.items()
+            if _is_newer(row, directory.alerts.get(key))
+        )
         directory.legacy_alerts.put_many(
             (key, _owned(row, "azureTenantId", directory)) for key, row in legacy.items()
         )
@@ -50,6 +61,13 @@ def load(folder: Path, directories: list[Directory]) -> list[str]:
         "directories"
     )
     return problems
+
+
+def _is_newer(row: Document, known: Document | None) -> bool:
+    if known is None:
+        return True
+    field = "lastUpdateDateTime"
+    return moments.ticks_or_zero(row.get(field)) > moments.ticks_or_zero(known.get(field))
 
 
 def _rows(content: Any) -> Iterator[tuple[str, Any]]:

@@ -49,6 +49,8 @@ def test_documents_go_to_every_directory(state_dir: Path, tmp_path: Path) -> Non
     (folder / "deeper" / "page.json").write_text(json.dumps(page))
     legacy = {"id": "L1", "title": "Old", "azureTenantId": "x", "vendorInformation": {}}
     (folder / "legacy.json").write_text(json.dumps(legacy))
+    older = plain_alert("odd_1", title="older", lastUpdateDateTime="2026-11-01T00:00:00Z")
+    (folder / "zz-older.json").write_text(json.dumps(older))
     (folder / "broken.json").write_text("{")
     (folder / "error.json").write_text('{"error": {"code": "x"}}')
     with Simulator(state_dir, directories=2, documents=folder, empty=True) as sim:
@@ -60,6 +62,11 @@ def test_documents_go_to_every_directory(state_dir: Path, tmp_path: Path) -> Non
             old = caller.get("/v1.0/security/alerts/L1").json()
             assert old["azureTenantId"] == tenant["directory"]
         said = sim.log()
+        sim.control.change_alert(sim.tenants[0]["slug"], "odd_1", status="resolved")
+    with Simulator(state_dir, directories=2, documents=folder, empty=True) as sim:
+        kept = sim.control.alert(sim.tenants[0]["slug"], "odd_1")
+    assert kept["status"] == "resolved"
+    assert "zz-older.json: left out, the document is another version of a taken alert" in said
     assert "broken.json: left out, no JSON" in said
     assert "error.json: left out, the document is not an alert" in said
     assert "deeper/page.json: left out, value[1] is not an alert" in said
