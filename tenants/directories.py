@@ -69,6 +69,11 @@ def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:
     )
 
 
+def master_keys() -> tuple[bytes, ...]:
+    """Every enabled version of the master key, newest first. Raises as `pseudonymiser_for`."""
+    return tuple(_master(secret.value) for secret in reversed(versions_of(PSEUDONYM_KEY)))
+
+
 @lru_cache(maxsize=4096)
 def _pseudonymiser(tenant_id: uuid.UUID, masters: tuple[tuple[str, str], ...]) -> Pseudonymiser:
     return Pseudonymiser(

@@ -1,0 +1,68 @@
+"""The master keys in this process: renewed in the background, kept while the vault is away.
+
+A notification never waits for the vault but the very first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from clients.errors import ApiError
+from tenants.directories import BadSecret, master_keys
+
+logger = logging.getLogger(__name__)
+
+FRESH_S = 300.0
+RETRY_S = 5.0
+
+
+class KeysAway(RuntimeError):
+    """The vault was not reached yet: nothing can be checked."""
+
+
+class Keys:
+    """The keys, newest first. Safe to share between threads."""
+
+    def __init__(
+        self,
+        read: Callable[[], tuple[bytes, ...]] = master_keys,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: tuple[bytes, ...] = ()
+        self._next_read = 0.0
+
+    def __repr__(self) -> str:
+        return f"Keys(versions={len(self._keys)})"
+
+    def get(self) -> tuple[bytes, ...]:
+        """Raises KeysAway if they could never be read."""
+        if not self._keys:
+            with self._lock:  # the first wait together for one read
+                if not self._keys and self._clock() >= self._next_read:
+                    self._renew()
+        elif self._clock() >= self._next_read and self._lock.acquire(blocking=False):
+            threading.Thread(target=self._renew_and_release, daemon=True).start()
+        if not self._keys:
+            raise KeysAway
+        return self._keys
+
+    def _renew_and_release(self) -> None:
+        try:
+            self._renew()
+        finally:
+            self._lock.release()
+
+    def _renew(self) -> None:
+        try:
+            self._keys = self._read()
+        except (ApiError, BadSecret) as err:
+            logger.error("the master key can't be read kind=%s", type(err).__name__)
+            self._next_read = self._clock() + RETRY_S
+        else:
+            self._next_read = self._clock() + FRESH_S
