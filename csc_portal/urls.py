@@ -1,3 +1,65 @@
-from django.urls import URLPattern
+"""All addresses of the portal. Each has a rule in tests/csc_portal/web/test_urls.py."""
 
-urlpatterns: list[URLPattern] = []
+from django.contrib.auth.views import LogoutView
+from django.urls import path, register_converter
+
+from csc_portal.web import (
+    account,
+    audit,
+    bulk,
+    case,
+    chain,
+    entity,
+    health,
+    names,
+    queue,
+    search,
+    status,
+    tenants,
+)
+
+
+class ExportKind:
+    """The formats of an export."""
+
+    regex = "csv|json"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(ExportKind, "kind")
+
+urlpatterns = [
+    path("", queue.queue_page, name="queue"),
+    path("queue/changes/", queue.queue_changes, name="queue-changes"),
+    path("queue/hours/", queue.queue_histogram, name="queue-histogram"),
+    path("queue/export.<kind:kind>", queue.queue_export, name="queue-export"),
+    path("queue/bulk/", bulk.bulk, name="bulk"),
+    path("names/", names.names_shown, name="names"),
+    path("names/toggle/", names.names_toggle, name="names-toggle"),
+    path("chain/", chain.chain_page, name="chain"),
+    path("cases/<uuid:public_id>/", case.case_page, name="case"),
+    path("cases/<uuid:public_id>/triage/", case.case_triage, name="case-triage"),
+    path("entities/<uuid:pseudonym>/", entity.entity_page, name="entity"),
+    path("tenants/", tenants.tenants_page, name="tenants"),
+    path("tenants/new/", tenants.tenant_new, name="tenant-new"),
+    path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant"),
+    path("tenants/<slug:slug>/retry/", tenants.tenant_retry, name="tenant-retry"),
+    path("tenants/<slug:slug>/state/", tenants.tenant_state, name="tenant-state"),
+    path("tenants/<slug:slug>/details/", health.tenant_details, name="tenant-details"),
+    path("health/", health.health_page, name="health"),
+    path("audit/", audit.audit_page, name="audit"),
+    path("search/", search.search, name="search"),
+    path("scope/", account.set_scope, name="scope"),
+    path("scope/options/", account.scope_options, name="scope-options"),
+    path("account/login/", account.SignIn.as_view(), name="login"),
+    path("account/logout/", LogoutView.as_view(), name="logout"),
+    path("account/password/", account.ChangePassword.as_view(), name="password"),
+    path("account/preference/", account.set_preference, name="preference"),
+    path("healthz", status.healthz, name="healthz"),
+    path("readyz", status.readyz, name="readyz"),
+]

@@ -1,0 +1,358 @@
+"""The cross-tenant read model: pages, changes and counts of the shared queue.
+
+Every read stands in `granted(ids)`, so the database shows rows of these tenants only; the tenants
+are named in the statement as well, because the planner can use that. One statement a page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alerts.rows import run
+from csc_portal.filters import Condition, Filter, condition
+from tenants.models import PILLARS, ROLLUP_CELLS, SEVERITIES
+from tenants.scope import granted
+
+PAGE_SIZE = 50
+MOST_CHANGES = 200
+TEXT_SCANS = 10_000
+"""Text is looked for in so many of the newest rows: under row-level security no index serves it."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+_SNAPSHOT = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?")
+_LONGEST_SNAPSHOT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case in the queue. Field names are columns of tenants_queueentry."""
+
+    id: int
+    tenant_id: int
+    case_id: int
+    public_id: uuid.UUID
+    status: int
+    severity: int
+    priority: int
+    pillars: int
+    source: str
+    category: str
+    title: str
+    is_vip: bool
+    alert_count: int
+    entity_count: int
+    entities: list[tuple[str, uuid.UUID]]
+    assignee_id: int | None
+    verdict: str
+    ticket_ref: str
+    ticket_url: str
+    first_activity_at: datetime
+    last_activity_at: datetime
+    opened_at: datetime
+    changed_at: datetime
+
+    @property
+    def more_entities(self) -> int:
+        return max(0, self.entity_count - len(self.entities))
+
+    @property
+    def seen_state(self) -> str:
+        """What somebody who looks at the row knows; compared before a change over many rows."""
+        return f"{self.status}.{self.assignee_id or ''}.{self.verdict}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`after` and `before` continue; "" at an end. `seen` is for `changes`."""
+
+    rows: list[Row]
+    after: str
+    before: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Rows written since, with whether each meets the filter; `is_cut` when there are too many."""
+
+    rows: list[tuple[Row, bool]]
+    seen: str
+    is_cut: bool
+
+
+_COLUMNS = ", ".join(f"q.{field.name}" for field in fields(Row))
+_WIDTH = len(fields(Row))
+_ENTITIES = [field.name for field in fields(Row)].index("entities")
+# Only constants of this package are put into these statements; every value is a parameter.
+_PAGE = """
+SELECT now_seen.snapshot, found.* FROM (SELECT pg_current_snapshot()::text AS snapshot) AS now_seen
+LEFT JOIN LATERAL (
+  SELECT {columns} FROM {source} WHERE {where}
+  ORDER BY q.last_activity_at {way}, q.id {way} LIMIT %s
+) AS found ON true
+"""
+_TEXT = """(
+  SELECT q.* FROM tenants_queueentry q WHERE {where}
+  ORDER BY q.last_activity_at {way}, q.id {way} LIMIT {scans}) AS q"""
+_CHANGES = """
+SELECT now_seen.snapshot, found.* FROM (SELECT pg_current_snapshot()::text AS snapshot) AS now_seen
+LEFT JOIN LATERAL (
+  SELECT {columns}, ({matches}) AS matches FROM tenants_queueentry q
+  WHERE q.tenant_id = ANY(%s) AND q.change >= %s
+    AND NOT pg_visible_in_snapshot(q.change::text::xid8, %s::text::pg_snapshot)
+  ORDER BY q.change DESC, q.id DESC LIMIT %s
+) AS found ON true
+"""
+_CASES = "(q.tenant_id, q.case_id) IN (SELECT * FROM unnest(%s::int[], %s::bigint[]))"
+
+
+def page(
+    wanted: Filter,
+    tenant_ids: Sequence[int],
+    me: int,
+    *,
+    after: str = "",
+    before: str = "",
+    limit: int = PAGE_SIZE,
+    cases: Sequence[tuple[int, int]] | None = None,
+    public_ids: Sequence[uuid.UUID] | None = None,
+) -> Page:
+    """Rows of the tenants that meet the filter, newest activity first.
+
+    `after`, `before`: a cursor of an earlier page; one that can't be read counts as none. `cases`
+    and `public_ids`: only these, the former as (tenant id, case id).
+    """
+    met = condition(wanted, me)
+    parts, parameters = ["q.tenant_id = ANY(%s)", met.sql], [list(tenant_ids), *met.parameters]
+    if cases is not None:
+        parts.append(_CASES)
+        parameters += [[tenant for tenant, _ in cases], [case for _, case in cases]]
+    if public_ids is not None:
+        parts.append("q.public_id = ANY(%s)")
+        parameters.append(list(public_ids))
+    cursor = _read_cursor(before or after)
+    is_back = bool(before and cursor)
+    if cursor:
+        parts.append(f"(q.last_activity_at, q.id) {'>' if is_back else '<'} (%s, %s)")
+        parameters += cursor
+    statement, parameters = _statement(" AND ".join(parts), parameters, wanted.q, is_back)
+    with granted(tenant_ids):
+        answer = run(statement, [*parameters, limit + 1])
+    rows = [_row(values[1:]) for values in answer if values[1] is not None]
+    has_more = len(rows) > limit
+    rows = rows[:limit]
+    if is_back:
+        rows.reverse()
+    is_last = not has_more and not is_back
+    is_first = not cursor or (is_back and not has_more)
+    return Page(
+        rows,
+        "" if not rows or is_last else _write_cursor(rows[-1]),
+        "" if not rows or is_first else _write_cursor(rows[0]),
+        answer[0][0],
+    )
+
+
+def _statement(
+    where: str, parameters: list[Any], text: str, is_back: bool
+) -> tuple[str, list[Any]]:
+    way = "ASC" if is_back else "DESC"
+    source = "tenants_queueentry q"
+    if text:
+        source = _TEXT.format(where=where, way=way, scans=TEXT_SCANS)
+        where, parameters = "q.title ILIKE %s", [*parameters, _like(text)]
+    return _PAGE.format(columns=_COLUMNS, source=source, where=where, way=way), parameters
+
+
+def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> Changes:
+    """What committed after the snapshot `since` was taken: nothing is missed, nothing comes twice.
+
+    Raises ValueError when `since` is no snapshot.
+    """
+    if not _SNAPSHOT.fullmatch(since):
+        raise ValueError("not a snapshot")
+    met = condition(wanted, me)
+    if wanted.q:
+        met = Condition(f"{met.sql} AND q.title ILIKE %s", (*met.parameters, _like(wanted.q)))
+    oldest_open = since.partition(":")[0]
+    statement = _CHANGES.format(columns=_COLUMNS, matches=met.sql)
+    with granted(tenant_ids):
+        answer = run(
+            statement,
+            [*met.parameters, list(tenant_ids), int(oldest_open), since, MOST_CHANGES + 1],
+        )
+    found = [(_row(values[1:]), values[-1]) for values in answer if values[1] is not None]
+    return Changes(found[:MOST_CHANGES], _shorten(answer[0][0]), len(found) > MOST_CHANGES)
+
+
+def _shorten(snapshot: str) -> str:
+    """Without the list of open transactions if it is long: then some rows come twice."""
+    if len(snapshot) <= _LONGEST_SNAPSHOT:
+        return snapshot
+    oldest_open = snapshot.partition(":")[0]
+    return f"{oldest_open}:{oldest_open}:"
+
+
+def _row(values: Sequence[Any]) -> Row:
+    columns = list(values[:_WIDTH])
+    columns[_ENTITIES] = [
+        (kind, uuid.UUID(pseudonym)) for kind, pseudonym in json.loads(columns[_ENTITIES])
+    ]
+    return Row(*columns)
+
+
+def _like(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _write_cursor(row: Row) -> str:
+    return f"{(row.last_activity_at - EPOCH) // MICROSECOND}-{row.id}"
+
+
+def _read_cursor(text: str) -> list[object]:
+    match = re.fullmatch(r"(\d{1,17})-(\d{1,18})", text)
+    return [EPOCH + int(match[1]) * MICROSECOND, int(match[2])] if match else []
+
+
+# --- counts ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums over tenants, kept by a trigger. Open cases by pillar and severity; all by status."""
+
+    cells: dict[str, int]
+
+    def open(self, severity: str = "") -> int:
+        severities = (severity,) if severity else SEVERITIES
+        return sum(self.cells[f"open_{name}"] for name in severities)
+
+    def pillar(self, pillar: str, severity: str = "") -> int:
+        severities = (severity,) if severity else SEVERITIES
+        return sum(self.cells[f"{pillar}_{name}"] for name in severities)
+
+    def status(self, status: str) -> int:
+        return self.cells[f"status_{status}"]
+
+    @property
+    def all_open(self) -> int:
+        return self.open()
+
+    @property
+    def high(self) -> int:
+        return self.open("high")
+
+    @property
+    def total(self) -> int:
+        return sum(self.status(name) for name in ("new", "in_progress", "resolved"))
+
+
+_SUMS = f"""
+SELECT {", ".join(f"coalesce(sum({cell}), 0)::bigint" for cell in ROLLUP_CELLS)}
+FROM tenants_queuerollup WHERE tenant_id = ANY(%s)
+"""  # noqa: S608
+_OPEN = " + ".join(f"open_{name}" for name in SEVERITIES)
+_BUSIEST = f"""
+SELECT tenant_id, {_OPEN} AS open FROM tenants_queuerollup
+WHERE tenant_id = ANY(%s) AND {_OPEN} > 0 ORDER BY open DESC, tenant_id LIMIT %s
+"""  # noqa: S608
+_BY_TENANT = f"""
+SELECT tenant_id, {", ".join(f"open_{name}" for name in SEVERITIES)}
+FROM tenants_queuerollup WHERE tenant_id = ANY(%s)
+"""  # noqa: S608
+_HOURS = """
+SELECT h.hour, c.open, c.high
+FROM generate_series(%s::timestamptz, %s::timestamptz, interval '1 hour') AS h(hour)
+CROSS JOIN LATERAL (
+  SELECT count(*) AS open, count(*) FILTER (WHERE severity = 4) AS high FROM (
+    SELECT q.severity FROM tenants_queueentry q
+    WHERE q.tenant_id = ANY(%s) AND q.status < 2
+      AND q.last_activity_at >= h.hour AND q.last_activity_at < h.hour + interval '1 hour'
+    LIMIT %s) AS bounded
+) AS c ORDER BY h.hour
+"""
+MOST_AN_HOUR = 1000
+
+
+def counts(tenant_ids: Sequence[int]) -> Counts:
+    with granted(tenant_ids):
+        sums = run(_SUMS, [list(tenant_ids)])[0]
+    return Counts(dict(zip(ROLLUP_CELLS, sums, strict=True)))
+
+
+def busiest(tenant_ids: Sequence[int], limit: int) -> list[tuple[int, int]]:
+    """(tenant id, open cases) of those with the most."""
+    with granted(tenant_ids):
+        return [(row[0], row[1]) for row in run(_BUSIEST, [list(tenant_ids), limit])]
+
+
+def open_by_tenant(tenant_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Tenant id -> severity -> open cases. Tenants without any case are left out."""
+    with granted(tenant_ids):
+        rows = run(_BY_TENANT, [list(tenant_ids)])
+    return {row[0]: dict(zip(SEVERITIES, row[1:], strict=True)) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Open cases whose last activity fell into the hour; at most MOST_AN_HOUR are counted."""
+
+    start: datetime
+    open: int
+    high: int
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(hours=1)
+
+
+def hours(tenant_ids: Sequence[int], now: datetime, count: int = 24) -> list[Hour]:
+    last = now.replace(minute=0, second=0, microsecond=0)
+    first = last - timedelta(hours=count - 1)
+    with granted(tenant_ids):
+        return [Hour(*row) for row in run(_HOURS, [first, last, list(tenant_ids), MOST_AN_HOUR])]
+
+
+_TOGETHER = """
+SELECT pillars, count(*) FROM (
+  SELECT q.pillars FROM tenants_queueentry q WHERE q.tenant_id = ANY(%s) AND q.status < 2
+  ORDER BY q.last_activity_at DESC, q.id DESC LIMIT %s) AS newest
+GROUP BY pillars
+"""
+
+
+def touched_together(tenant_ids: Sequence[int], limit: int = 5_000) -> dict[tuple[str, str], int]:
+    """(pillar, pillar) -> how many of the newest open cases touch both."""
+    with granted(tenant_ids):
+        groups = run(_TOGETHER, [list(tenant_ids), limit])
+    pairs: dict[tuple[str, str], int] = {}
+    for bits, number in groups:
+        touched = [name for bit, name in enumerate(PILLARS) if bits & 1 << bit]
+        for index, one in enumerate(touched):
+            for other in touched[index + 1 :]:
+                pairs[one, other] = pairs.get((one, other), 0) + number
+    return pairs
+
+
+# --- entities -------------------------------------------------------------------------------------
+
+_FIND = """
+SELECT DISTINCT tenant_id, entity_id FROM tenants_entityindex
+WHERE pseudonym = ANY(%s) AND tenant_id = ANY(%s) ORDER BY tenant_id, entity_id LIMIT %s
+"""
+
+
+def find_entities(
+    pseudonyms: Iterable[uuid.UUID], tenant_ids: Sequence[int], limit: int
+) -> list[tuple[int, int]]:
+    """(tenant id, entity id) of everything known under one of the pseudonyms."""
+    with granted(tenant_ids):
+        rows = run(_FIND, [list(pseudonyms), list(tenant_ids), limit])
+    return [(row[0], row[1]) for row in rows]

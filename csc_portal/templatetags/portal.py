@@ -1,0 +1,237 @@
+"""Words, icons and times, the same on every page."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from alerts.models import Case
+from tenants.models import PILLARS, SEVERITIES
+from tenants.pseudonyms import label
+
+register = template.Library()
+
+SOURCES = {
+    "azureAdIdentityProtection": "Entra ID Protection",
+    "dataLossPrevention": "Purview DLP",
+    "microsoftAppGovernance": "App governance",
+    "microsoft365Defender": "Defender XDR",
+    "microsoftDefenderXDR": "Defender XDR",
+    "microsoftDefenderForCloud": "Defender for Cloud",
+    "microsoftDefenderForCloudApps": "Defender for Cloud Apps",
+    "microsoftDefenderForEndpoint": "Defender for Endpoint",
+    "microsoftDefenderForIdentity": "Defender for Identity",
+    "microsoftDefenderForOffice365": "Defender for Office 365",
+    "microsoftInsiderRiskManagement": "Purview Insider Risk",
+    "microsoftSecurityForAI": "Security for AI",
+    "microsoftSentinel": "Sentinel",
+    "microsoftThreatIntelligence": "Threat Intelligence",
+}
+PILLAR_ICONS = {
+    "identity": "user",
+    "device": "device-laptop",
+    "app": "apps",
+    "data": "database",
+    "infrastructure": "server",
+}
+_STEPS = (
+    (timedelta(days=2), timedelta(days=1), "d"),
+    (timedelta(hours=1), timedelta(hours=1), "h"),
+    (timedelta(minutes=1), timedelta(minutes=1), "min"),
+    (timedelta(0), timedelta(seconds=1), "s"),
+)
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """An icon of the sprite, for the eye only: the words beside it say the same."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        classes, static("vendor/icons.svg"), name,
+    )  # fmt: skip
+
+
+@register.filter
+def severity_name(rank: int) -> str:
+    return SEVERITIES[rank] if 0 <= rank < len(SEVERITIES) else "unknown"
+
+
+@register.filter
+def status_name(status: int) -> str:
+    return str(Case.Status(status).label) if status in Case.Status.values else "Unknown"
+
+
+@register.filter
+def status_key(status: int) -> str:
+    return status_name(status).lower().replace(" ", "_")
+
+
+@register.filter
+def verdict_name(verdict: str) -> str:
+    return str(Case.Verdict(verdict).label) if verdict in Case.Verdict.values else verdict
+
+
+@register.filter
+def source_name(source: str) -> str:
+    return SOURCES.get(source, source)
+
+
+@register.filter
+def pillar_list(bits: int) -> list[dict[str, object]]:
+    """Every pillar in the order of the chain, with its icon and whether the bits hold it."""
+    return [
+        {"name": name, "icon": PILLAR_ICONS[name], "is_on": bool(bits & 1 << bit)}
+        for bit, name in enumerate(PILLARS)
+    ]
+
+
+@register.filter
+def pillar_icon(name: str) -> str:
+    return PILLAR_ICONS.get(name, "help-circle")
+
+
+@register.filter
+def pseudonym(entity: tuple[str, uuid.UUID]) -> str:
+    """("user", UUID) -> "User K7Q-93F"."""
+    return label(entity[0], entity[1])
+
+
+@register.filter
+def is_web(url: str) -> bool:
+    """Only such addresses become links: a ticket system could answer with any text."""
+    return url.startswith(("https://", "http://"))
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    """ "5 min", "3 h", "2 d"; "now" for what lies ahead by a clock's error."""
+    if at is None:
+        return "never"
+    passed = timezone.now() - at
+    if passed < timedelta(seconds=1):
+        return "now"
+    for least, unit, sign in _STEPS:
+        if passed >= least:
+            return f"{passed // unit} {sign}"
+    return "now"
+
+
+@register.simple_tag
+def when(at: datetime | None) -> SafeString:
+    """A time as people say it; exact when the pointer rests on it. times.js keeps it right."""
+    if at is None:
+        return format_html('<span class="text-secondary">{}</span>', "never")
+    exact = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        exact.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        exact.strftime("%Y-%m-%d %H:%M:%S"),
+        ago(at),
+    )
+
+
+@register.filter
+def of(mapping: Mapping[object, object], key: object) -> object:
+    """The mapping's value, "" without one. Tenants show their name."""
+    value = mapping.get(key, "")
+    return getattr(value, "name", value)
+
+
+@register.filter
+def entity_label(entity: object) -> str:
+    """Of anything with a kind and a pseudonym."""
+    return label(getattr(entity, "kind", ""), getattr(entity, "pseudonym", uuid.UUID(int=0)))
+
+
+@register.filter
+def spaced(text: str) -> str:
+    """ "InitialAccess" -> "Initial access"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).capitalize()
+
+
+@register.filter
+def words(text: str) -> str:
+    """ "names_shown" -> "Names shown"."""
+    return str(text).replace("_", " ").capitalize()
+
+
+@register.filter
+def total(numbers: Iterable[int]) -> int:
+    return sum(numbers)
+
+
+@register.filter
+def took(poll: object) -> str:
+    """How long a read lasted, in seconds."""
+    started, finished = getattr(poll, "started_at", None), getattr(poll, "finished_at", None)
+    return f"{(finished - started).total_seconds():.1f} s" if started and finished else "—"
+
+
+@register.filter
+def dressed(field: BoundField) -> SafeString:
+    """A form's input in the look of its kind, tied to its hint and errors."""
+    kind = getattr(field.field.widget, "input_type", "")
+    look = {"checkbox": "form-check-input", "select": "form-select"}.get(kind, "form-control")
+    attributes = {"class": look + (" is-invalid" if field.errors else "")}
+    if field.errors:
+        described = f"{field.id_for_label}_error"
+        attributes |= {"aria-invalid": "true", "aria-describedby": described}
+    elif field.help_text:
+        attributes["aria-describedby"] = f"{field.id_for_label}_helptext"
+    return field.as_widget(attrs=attributes)
+
+
+STEP_ICONS = {
+    "alert": "alert-triangle",
+    "opened": "inbox",
+    "joined": "git-merge",
+    "merged": "git-merge",
+    "ticket": "ticket",
+    "ticket_note": "note",
+    "assigned": "user-check",
+    "started": "player-play",
+    "resolved": "circle-check",
+    "resolved_in_microsoft": "circle-check",
+    "reopened": "refresh",
+    "judged": "shield-check",
+}
+
+
+@register.filter
+def step_icon(kind: str) -> str:
+    return STEP_ICONS.get(kind, "info-circle")
+
+
+@register.filter
+def step_text(step: object) -> str:
+    """What a timeline's event says, in words."""
+    kind, facts = getattr(step, "kind", ""), getattr(step, "facts", {})
+    after = facts.get("after", {})
+    texts = {
+        "opened": f"Case opened with {_alerts(facts)}",
+        "joined": f"{_alerts(facts)} joined".capitalize(),
+        "merged": f"Case #{facts.get('case', '')} was merged into this one",
+        "ticket": f"Ticket {facts.get('ticket', '')} opened",
+        "ticket_note": f"Note added to ticket {facts.get('ticket', '')}",
+        "assigned": "Assigned" if after.get("assignee_id") else "Assignment taken away",
+        "started": "Set to in progress",
+        "resolved": f"Resolved: {verdict_name(after.get('verdict', '')).lower()}".rstrip(": "),
+        "resolved_in_microsoft": "Resolved, because Microsoft resolved all its alerts",
+        "reopened": "Opened again",
+        "judged": f"Verdict: {verdict_name(after.get('verdict', '')).lower() or 'none'}",
+    }
+    return texts.get(kind) or words(kind)
+
+
+def _alerts(facts: Mapping[str, object]) -> str:
+    number = facts.get("alerts", 1)
+    return f"{number} alert" if number == 1 else f"{number} alerts"

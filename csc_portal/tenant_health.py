@@ -1,0 +1,57 @@
+"""How one tenant fares: its reads, its quarantine, what waits to be sent. In its own scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count
+
+from alerts.feed import SOURCE
+from alerts.models import Cursor, Poll, Quarantined
+from tenants.models import Tenant
+from tenants.scope import scope
+from ticketing.models import Delivery
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TenantHealth:
+    """`deliveries`: state -> count, sent ones left out. `troubled`: those with an error."""
+
+    polls: list[Poll]
+    watermark: datetime | None
+    quarantined: list[Quarantined]
+    quarantine_count: int
+    deliveries: dict[str, int]
+    troubled: list[Delivery]
+
+    @property
+    def failed(self) -> int:
+        return self.deliveries.get(Delivery.State.FAILED, 0)
+
+    @property
+    def waiting(self) -> int:
+        states = (Delivery.State.PENDING, Delivery.State.SENDING)
+        return sum(self.deliveries.get(state, 0) for state in states)
+
+
+def read_health(tenant: Tenant) -> TenantHealth:
+    """Six queries, each bounded."""
+    unsent = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
+    with scope(tenant):
+        open_quarantine = Quarantined.objects.filter(resolved_at=None)
+        waiting = Delivery.objects.filter(state__in=unsent)
+        states = waiting.order_by().values_list("state").annotate(Count("pk"))
+        troubled = waiting.exclude(error="").select_related("case").order_by("-pk")
+        return TenantHealth(
+            polls=list(Poll.objects.order_by("-pk")[:SHOWN]),
+            watermark=Cursor.objects.filter(source=SOURCE)
+            .values_list("watermark", flat=True)
+            .first(),
+            quarantined=list(open_quarantine.order_by("-last_seen_at", "-pk")[:SHOWN]),
+            quarantine_count=open_quarantine.count(),
+            deliveries=dict(states),
+            troubled=list(troubled[:SHOWN]),
+        )

@@ -1,0 +1,178 @@
+"""The choices beside the queue: each is a link to the same page with one choice more or less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from csc_portal.access import TenantRef
+from csc_portal.filters import PILLAR_BITS, STATUSES, Filter
+from csc_portal.queue import Counts
+from csc_portal.templatetags.portal import PILLAR_ICONS, SOURCES
+from tenants.models import SEVERITIES
+
+STATUS_LABELS = {"new": "New", "in_progress": "In progress", "resolved": "Resolved"}
+VERDICT_LABELS = {
+    "none": "No verdict",
+    "truePositive": "True positive",
+    "informationalExpectedActivity": "Expected activity",
+    "falsePositive": "False positive",
+}
+ASSIGNEE_LABELS = {"me": "Me", "none": "Nobody", "anyone": "Anybody"}
+TICKET_LABELS = {"yes": "Has a ticket", "no": "No ticket"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`count` is None where counting would cost too much."""
+
+    label: str
+    url: str
+    is_on: bool
+    count: int | None = None
+    icon: str = ""
+    severity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    label: str
+    options: list[Option]
+    is_open: bool = True
+
+    @property
+    def is_used(self) -> bool:
+        return any(option.is_on for option in self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Open cases of one link of the chain and one severity."""
+
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The table above the queue: a column a link of the chain, a row a severity."""
+
+    columns: list[Option]
+    rows: list[tuple[str, list[Cell]]]
+
+
+SHOWN_SEVERITIES = ("high", "medium", "low", "informational")
+
+
+def counters(wanted: Filter, counts: Counts) -> Counters:
+    columns = [
+        Option(name.capitalize(), "", False, counts.pillar(name), PILLAR_ICONS[name])
+        for name in PILLAR_BITS
+    ]
+    rows = [
+        (
+            severity,
+            [
+                Cell(
+                    counts.pillar(name, severity),
+                    f"?{Filter(wanted.tenant, severity=(severity,), pillar=(name,)).query()}",
+                )
+                for name in PILLAR_BITS
+            ],
+        )
+        for severity in SHOWN_SEVERITIES
+    ]
+    return Counters(columns, rows)
+
+
+def facets(
+    wanted: Filter,
+    counts: Counts,
+    busiest: list[tuple[int, int]],
+    tenants: Mapping[int, TenantRef],
+) -> list[Facet]:
+    """Counts are those of all open cases in scope, whatever else is chosen."""
+    return [
+        Facet(
+            "Status",
+            [
+                Option(
+                    STATUS_LABELS[name],
+                    _url(wanted, "status", name),
+                    name in wanted.statuses,
+                    counts.status(name),
+                )
+                for name in STATUSES
+            ],
+        ),
+        Facet(
+            "Severity",
+            [
+                Option(
+                    name.capitalize(),
+                    _url(wanted, "severity", name),
+                    name in wanted.severities,
+                    counts.open(name),
+                    severity=name,
+                )
+                for name in reversed(SEVERITIES)
+            ],
+        ),
+        Facet(
+            "Chain",
+            [
+                Option(
+                    name.capitalize(),
+                    _url(wanted, "pillar", name),
+                    name in wanted.pillar,
+                    counts.pillar(name),
+                    icon=PILLAR_ICONS[name],
+                )
+                for name in PILLAR_BITS
+            ],
+        ),
+        _plain("Assignee", "assignee", ASSIGNEE_LABELS, wanted),
+        _tenants(wanted, busiest, tenants),
+        _plain("Source", "source", _sources(wanted), wanted, is_open=bool(wanted.source)),
+        _plain("Verdict", "verdict", VERDICT_LABELS, wanted, is_open=bool(wanted.verdict)),
+        _plain("Ticket", "ticket", TICKET_LABELS, wanted, is_open=bool(wanted.ticket)),
+    ]
+
+
+def _url(wanted: Filter, name: str, value: str) -> str:
+    return f"?{wanted.toggled(name, value)}"
+
+
+def _plain(
+    label: str, name: str, labels: Mapping[str, str], wanted: Filter, *, is_open: bool = True
+) -> Facet:
+    options = [
+        Option(text, _url(wanted, name, value), value in _chosen(wanted, name))
+        for value, text in labels.items()
+    ]
+    return Facet(label, options, is_open)
+
+
+def _chosen(wanted: Filter, name: str) -> tuple[str, ...]:
+    value = getattr(wanted, name)
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _sources(wanted: Filter) -> dict[str, str]:
+    """Those with a name of their own, and any other that was chosen."""
+    return {**SOURCES, **{name: name for name in wanted.source if name not in SOURCES}}
+
+
+def _tenants(
+    wanted: Filter, busiest: list[tuple[int, int]], tenants: Mapping[int, TenantRef]
+) -> Facet:
+    options = [
+        Option(
+            tenants[pk].name,
+            _url(wanted, "tenant", tenants[pk].slug),
+            tenants[pk].slug in wanted.tenant,
+            count,
+        )
+        for pk, count in busiest
+    ]
+    return Facet("Tenant", options)
