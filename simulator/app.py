@@ -28,9 +28,8 @@ from simulator.stories.engine import Engine
 from simulator.world import World
 
 
-def _graph_routes(base: str) -> list[BaseRoute]:
+def _security_routes(base: str) -> list[BaseRoute]:
     security = f"{base}/security"
-    logs = f"{base}/auditLogs"
     return [
         Route(f"{security}/alerts_v2", alerts.list_alerts, methods=["GET"]),
         Route(f"{security}/alerts_v2/{{id}}", alerts.get_alert, methods=["GET"]),
@@ -52,6 +51,12 @@ def _graph_routes(base: str) -> list[BaseRoute]:
             scores.profile,
             methods=["GET", "PATCH"],
         ),
+    ]
+
+
+def _directory_routes(base: str) -> list[BaseRoute]:
+    logs = f"{base}/auditLogs"
+    return [
         Route(f"{logs}/signIns", audit_logs.list_sign_ins, methods=["GET"]),
         Route(f"{logs}/signIns/{{id}}", audit_logs.get_sign_in, methods=["GET"]),
         Route(f"{logs}/directoryAudits", audit_logs.list_audits, methods=["GET"]),
@@ -187,8 +192,10 @@ def build(world: World) -> ASGIApp:
 
     routes = [
         *control_api.routes(),
-        *_graph_routes("/v1.0"),
-        *_graph_routes("/beta"),
+        *_security_routes("/v1.0"),
+        *_security_routes("/beta"),
+        *_directory_routes("/v1.0"),
+        *_directory_routes("/beta"),
         *_help_desk_routes(""),
         *_help_desk_routes("/freshservice/{account}"),
         *_azure_routes(),

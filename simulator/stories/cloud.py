@@ -1,9 +1,11 @@
 """Attacks on mail, data and cloud resources."""
 
+from datetime import datetime
+
 from simulator.stories import evidence_cloud as cloud
 from simulator.stories import evidence_mail as mail
 from simulator.stories import names
-from simulator.stories.estate import guid
+from simulator.stories.estate import Person, guid
 from simulator.stories.identity import bad_ip
 from simulator.stories.script import Script
 
@@ -42,23 +44,7 @@ def phishing_wave(script: Script) -> None:
         kind="attack",
         event="click",
     )
-    machine = estate.machine_of(clicker)
-    browser = make.process(
-        "msedge.exe", f'"msedge.exe" --single-argument {url}', clicked, machine, clicker
-    )
-    script.alert(
-        "smartscreen",
-        clicked,
-        [
-            make.device(machine, clicked, clicker),
-            make.user(clicker, clicked),
-            make.url(url, clicked),
-            browser,
-        ],
-        kind="attack",
-        event="click",
-        incident="endpoint",
-    )
+    _visited(script, clicker, clicked, url)
     removed = script.at(21)
     copies = [
         mail.message(
@@ -81,6 +67,27 @@ def phishing_wave(script: Script) -> None:
         [mail.cluster(make, removed, subject, list(ids.values())), *copies, make.url(url, removed)],
         kind="attack",
         event="removal",
+    )
+
+
+def _visited(script: Script, clicker: Person, clicked: datetime, url: str) -> None:
+    """The page behind the link, as the machine saw it."""
+    make, machine = script.make, script.estate.machine_of(clicker)
+    browser = make.process(
+        "msedge.exe", f'"msedge.exe" --single-argument {url}', clicked, machine, clicker
+    )
+    script.alert(
+        "smartscreen",
+        clicked,
+        [
+            make.device(machine, clicked, clicker),
+            make.user(clicker, clicked),
+            make.url(url, clicked),
+            browser,
+        ],
+        kind="attack",
+        event="click",
+        incident="endpoint",
     )
 
 

@@ -1,6 +1,7 @@
 """Attacks on machines: ransomware, hands on keyboard, command and control, small malware."""
 
 from simulator.stories import names
+from simulator.stories.estate import Machine, Person
 from simulator.stories.evidence_cloud import connection
 from simulator.stories.identity import bad_ip
 from simulator.stories.script import Script
@@ -16,7 +17,6 @@ def ransomware(script: Script) -> None:
     estate, make, rng = script.estate, script.make, script.rng
     victim = rng.choice(estate.staff)
     machine, server = estate.machine_of(victim), estate.servers[2]
-    address, domain = bad_ip(script), rng.choice(names.BAD_DOMAINS)
     opened = script.at(0)
     document = make.file(
         "Rechnung_Nr_4711.docm",
@@ -61,6 +61,13 @@ def ransomware(script: Script) -> None:
         event="shell",
         host=machine.host,
     )
+    _reach_server(script, victim, machine, server)
+    _encrypt(script, victim, server)
+
+
+def _reach_server(script: Script, victim: Person, machine: Machine, server: Machine) -> None:
+    make = script.make
+    address, domain = bad_ip(script), script.rng.choice(names.BAD_DOMAINS)
     called = script.at(8)
     script.alert(
         "c2",
@@ -86,6 +93,10 @@ def ransomware(script: Script) -> None:
         incident="network",
         host=server.host,
     )
+
+
+def _encrypt(script: Script, victim: Person, server: Machine) -> None:
+    make = script.make
     wiped = script.at(44)
     delete = make.process("vssadmin.exe", "vssadmin delete shadows /all /quiet", wiped, server)
     script.alert(

@@ -2,7 +2,7 @@
 
 from simulator.stories import evidence_mail as mail
 from simulator.stories import names
-from simulator.stories.estate import guid
+from simulator.stories.estate import Machine, Person, Place, guid
 from simulator.stories.evidence_cloud import ad_domain, security_group
 from simulator.stories.script import Script
 
@@ -34,6 +34,12 @@ def account_takeover(script: Script) -> None:
         event="spray",
         incident="first",
     )
+    _take_over(script, victim, address, place)
+
+
+def _take_over(script: Script, victim: Person, address: str, place: Place) -> None:
+    """The sign-in that succeeded, seen by two providers, and a new MFA method."""
+    make = script.make
     entry = script.at(14)
     record = script.sign_in(
         victim,
@@ -70,6 +76,12 @@ def account_takeover(script: Script) -> None:
         mfa="none",
         user=victim.name,
     )
+    _add_mfa_method(script, victim, address, place)
+    _use_mailbox_and_files(script, victim, address, place)
+
+
+def _add_mfa_method(script: Script, victim: Person, address: str, place: Place) -> None:
+    make = script.make
     added = script.at(19)
     script.audit(
         "User registered security info",
@@ -96,6 +108,10 @@ def account_takeover(script: Script) -> None:
         event="mfa-method",
         incident="first",
     )
+
+
+def _use_mailbox_and_files(script: Script, victim: Person, address: str, place: Place) -> None:
+    make, rng = script.make, script.rng
     ruled = script.at(26)
     rule = mail.mailbox_rule(make, victim, ruled, f"Inbox\\{rng.randrange(10**18)}")
     script.alert(
@@ -135,7 +151,6 @@ def token_theft(script: Script) -> None:
     """A link is clicked, the session stolen; MFA is 'satisfied' by the stolen token."""
     estate, make, rng = script.estate, script.make, script.rng
     victim = rng.choice(estate.people)
-    address, place = bad_ip(script), rng.choice(names.AWAY)
     domain = rng.choice(names.BAD_DOMAINS)
     network_id, url = guid(rng), f"https://{domain}/login?u={victim.sam}"
     clicked = script.at(3)
@@ -162,6 +177,12 @@ def token_theft(script: Script) -> None:
         event="click",
         incident="mail",
     )
+    _use_token(script, victim)
+
+
+def _use_token(script: Script, victim: Person) -> None:
+    make, rng = script.make, script.rng
+    address, place = bad_ip(script), rng.choice(names.AWAY)
     used = script.at(9)
     record = script.sign_in(
         victim,
@@ -299,6 +320,11 @@ def domain_dominance(script: Script) -> None:
         kind="attack",
         event="dump",
     )
+    _own_domain(script, attacker, machine, admin)
+
+
+def _own_domain(script: Script, attacker: Person, machine: Machine, admin: Person) -> None:
+    estate, make = script.estate, script.make
     synced = script.at(24)
     session = make.host_session(admin, estate.servers[0], synced)
     script.alert(

@@ -58,69 +58,91 @@ def sign_in(
 ) -> Document:
     """`mfa`: fresh (done in this very sign-in), fido2, claim (satisfied by a claim in the token),
     failed (asked for and denied), none."""
-    app_id, resource, resource_id = CLOUD_APPS[app]
     request_id, correlation = guid(rng), guid(rng)
     details, requirement = _authentication(at, mfa, error)
-    city, state, country, _, latitude, longitude = place
     policies = [_policy(mfa, error)] if mfa != "none" else []
+    applied = "failure" if error else "success"
+    event = "interactiveUser" if interactive else "nonInteractiveUser"
     return {
         "id": request_id,
         "createdDateTime": seconds_stamp(at),
-        "userDisplayName": person.name,
-        "userPrincipalName": person.upn,
-        "userId": person.oid,
-        "appId": app_id,
-        "appDisplayName": app,
-        "authenticationContextClassReferences": [],
-        "authenticationProtocol": "none",
-        "incomingTokenType": "primaryRefreshToken" if mfa == "claim" else "none",
-        "ipAddress": address,
-        "clientAppUsed": "Browser",
-        "clientCredentialType": "none",
-        "userAgent": agent[2],
+        **_who_and_where(estate, rng, person, address, place, agent, device_id),
+        **_application(rng, app),
         "correlationId": correlation,
-        "conditionalAccessStatus": "notApplied"
-        if not policies
-        else "failure"
-        if error
-        else "success",
-        "originalRequestId": "" if mfa != "claim" else guid(rng),
-        "homeTenantId": estate.guid,
-        "homeTenantName": "",
-        "isTenantRestricted": False,
+        "conditionalAccessStatus": applied if policies else "notApplied",
+        "appliedConditionalAccessPolicies": policies,
+        "incomingTokenType": "primaryRefreshToken" if mfa == "claim" else "none",
+        "originalRequestId": guid(rng) if mfa == "claim" else "",
         "isInteractive": interactive,
-        "tokenIssuerName": "",
-        "tokenIssuerType": "AzureAD",
-        "processingTimeInMilliseconds": rng.randrange(80, 900),
+        "signInEventTypes": [event],
         "riskDetail": "none",
         "riskLevelAggregated": risk,
         "riskLevelDuringSignIn": risk,
         "riskState": "none" if risk == "none" else "atRisk",
         "riskEventTypes_v2": list(risk_types),
-        "resourceDisplayName": resource,
-        "resourceId": resource_id,
-        "resourceServicePrincipalId": guid(rng),
-        "resourceTenantId": estate.guid,
-        "authenticationMethodsUsed": [],
         "authenticationRequirement": requirement,
-        "mfaDetail": {"authMethod": "Mobile app notification", "authDetail": ""}
-        if mfa == "fresh"
-        else None,
+        "authenticationDetails": details,
+        "authenticationMethodsUsed": [],
+        "mfaDetail": MFA_DETAIL if mfa == "fresh" else None,
         "sessionId": guid(rng),
         "uniqueTokenIdentifier": base64.b64encode(rng.randbytes(16)).decode(),
-        "signInIdentifier": person.upn,
-        "signInEventTypes": ["interactiveUser" if interactive else "nonInteractiveUser"],
-        "servicePrincipalId": "",
-        "servicePrincipalName": None,
-        "sessionLifetimePolicies": [],
-        "userType": "member",
-        "flaggedForReview": False,
-        "autonomousSystemNumber": rng.choice((3303, 9009, 13335, 16509, 64496)),
-        "crossTenantAccessType": "none",
+        "processingTimeInMilliseconds": rng.randrange(80, 900),
         "status": {
             "errorCode": error,
             "failureReason": REASONS.get(error, "Other."),
             "additionalDetails": _additional(mfa, error),
+        },
+        **UNCHANGING,
+    }
+
+
+MFA_DETAIL = {"authMethod": "Mobile app notification", "authDetail": ""}
+UNCHANGING: Document = {
+    "authenticationContextClassReferences": [],
+    "authenticationProcessingDetails": [{"key": "Login Hint Present", "value": "True"}],
+    "authenticationProtocol": "none",
+    "authenticationRequirementPolicies": [],
+    "clientAppUsed": "Browser",
+    "clientCredentialType": "none",
+    "crossTenantAccessType": "none",
+    "flaggedForReview": False,
+    "homeTenantName": "",
+    "isTenantRestricted": False,
+    "networkLocationDetails": [],
+    "servicePrincipalId": "",
+    "servicePrincipalName": None,
+    "sessionLifetimePolicies": [],
+    "tokenIssuerName": "",
+    "tokenIssuerType": "AzureAD",
+    "userType": "member",
+}
+
+
+def _who_and_where(
+    estate: Estate,
+    rng: Random,
+    person: Person,
+    address: str,
+    place: Place,
+    agent: Agent,
+    device_id: str,
+) -> Document:
+    city, state, country, _, latitude, longitude = place
+    return {
+        "userDisplayName": person.name,
+        "userPrincipalName": person.upn,
+        "userId": person.oid,
+        "signInIdentifier": person.upn,
+        "homeTenantId": estate.guid,
+        "resourceTenantId": estate.guid,
+        "ipAddress": address,
+        "autonomousSystemNumber": rng.choice((3303, 9009, 13335, 16509, 64496)),
+        "userAgent": agent[2],
+        "location": {
+            "city": city,
+            "state": state,
+            "countryOrRegion": country,
+            "geoCoordinates": {"altitude": None, "latitude": latitude, "longitude": longitude},
         },
         "deviceDetail": {
             "deviceId": device_id,
@@ -131,17 +153,17 @@ def sign_in(
             "isManaged": bool(device_id),
             "trustType": "Azure AD joined" if device_id else "",
         },
-        "location": {
-            "city": city,
-            "state": state,
-            "countryOrRegion": country,
-            "geoCoordinates": {"altitude": None, "latitude": latitude, "longitude": longitude},
-        },
-        "appliedConditionalAccessPolicies": policies,
-        "authenticationProcessingDetails": [{"key": "Login Hint Present", "value": "True"}],
-        "networkLocationDetails": [],
-        "authenticationDetails": details,
-        "authenticationRequirementPolicies": [],
+    }
+
+
+def _application(rng: Random, app: str) -> Document:
+    app_id, resource, resource_id = CLOUD_APPS[app]
+    return {
+        "appId": app_id,
+        "appDisplayName": app,
+        "resourceDisplayName": resource,
+        "resourceId": resource_id,
+        "resourceServicePrincipalId": guid(rng),
     }
 
 

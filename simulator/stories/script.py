@@ -109,19 +109,15 @@ class Script:
         incident: str,
         words: dict[str, Any],
     ) -> Document:
+        directory, endpoint = self.estate.guid, detection.product.prefix == "da"
         provider_id = guid(self.rng) if detection.product.prefix != "ad" else hex_of(self.rng, 64)
         number = f"{detection.product.prefix}{provider_id}"
-        if detection.product.prefix == "da":
+        if endpoint:
             number, provider_id = f"{number}_1", f"{provider_id}_1"
-        texts = {
-            "host": "",
-            "user": "",
-            "app": "",
-            "extra": "",
-            **{k: str(v) for k, v in words.items()},
-        }
-        directory = self.estate.guid
-        detector = str(uuid.uuid5(uuid.NAMESPACE_URL, f"detector-{key}"))
+        texts = dict.fromkeys(("host", "user", "app", "extra"), "")
+        texts |= {name: str(value) for name, value in words.items()}
+        written = created + timedelta(milliseconds=self.rng.randrange(100, 900))
+        last = at + timedelta(seconds=self.rng.randrange(1, 120) * self.scale)
         document: Document = {
             "@odata.type": "#microsoft.graph.security.alert",
             "id": number,
@@ -130,12 +126,12 @@ class Script:
             "status": "new",
             "severity": detection.severity,
             # Endpoint writes "unknown" where the others write null.
-            "classification": "unknown" if detection.product.prefix == "da" else None,
-            "determination": "unknown" if detection.product.prefix == "da" else None,
+            "classification": "unknown" if endpoint else None,
+            "determination": "unknown" if endpoint else None,
             "serviceSource": detection.product.service_source,
             "detectionSource": detection.source or detection.product.detection_source,
             "productName": detection.product.name,
-            "detectorId": detector,
+            "detectorId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"detector-{key}")),
             "tenantId": directory,
             "title": detection.title.format(**texts),
             "description": detection.description.format(**texts),
@@ -150,26 +146,19 @@ class Script:
             "threatFamilyName": detection.family,
             "mitreTechniques": list(detection.techniques),
             "createdDateTime": stamp(created),
-            "lastUpdateDateTime": stamp(
-                created + timedelta(milliseconds=self.rng.randrange(100, 900))
-            ),
+            "lastUpdateDateTime": stamp(written),
             "resolvedDateTime": None,
             "firstActivityDateTime": stamp(at),
-            "lastActivityDateTime": stamp(
-                at + timedelta(seconds=self.rng.randrange(1, 120) * self.scale)
-            ),
+            "lastActivityDateTime": stamp(last),
             "systemTags": [],
             "alertPolicyId": None,
-            "investigationState": "unsupportedAlertType"
-            if detection.product.prefix != "da"
-            else "queued",
+            "investigationState": "queued" if endpoint else "unsupportedAlertType",
             "comments": [],
             "customDetails": {},
             "additionalData": {},
             "evidence": evidence,
         }
-        document.update({name: value for name, value in words.items() if name in document})
-        return document
+        return {**document, **{name: words[name] for name in words if name in document}}
 
     def change(self, alert: Document, at: datetime, **changes: Any) -> None:
         """A later version of an alert: `changes`, with the date of change moved to `at`."""
