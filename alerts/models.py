@@ -235,6 +235,30 @@ class Poll(models.Model):
         return f"{self.source} from {self.since}"
 
 
+class Subscription(models.Model):
+    """A resource that Microsoft should tell us about, and whether it does. No secret stands here."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        POLLED = "polled"
+
+    resource = models.CharField(max_length=200, unique=True)
+    state = models.CharField(max_length=10, choices=State, default=State.POLLED)
+    subscription_id = models.CharField(max_length=64, blank=True, default="")
+    url = models.CharField(max_length=300, blank=True, default="")
+    key_version = models.CharField(max_length=8, blank=True, default="")
+    expires_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=300, blank=True, default="", help_text="Why it is polled")
+    retry_at = models.DateTimeField(null=True, help_text="Empty: not by itself")
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["resource"]
+
+    def __str__(self) -> str:
+        return f"{self.resource} is {self.state}"
+
+
 class Quarantined(models.Model):
     """A document that could not be read: its id and the problem, never its content."""
 

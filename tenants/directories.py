@@ -69,9 +69,10 @@ def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:
     )
 
 
-def master_keys() -> tuple[bytes, ...]:
-    """Every enabled version of the master key, newest first. Raises as `pseudonymiser_for`."""
-    return tuple(_master(secret.value) for secret in reversed(versions_of(PSEUDONYM_KEY)))
+def master_keys() -> tuple[tuple[str, bytes], ...]:
+    """(version, key) of every enabled master key, newest first. Raises as `pseudonymiser_for`."""
+    versions = versions_of(PSEUDONYM_KEY)
+    return tuple((secret.version[:8], _master(secret.value)) for secret in reversed(versions))
 
 
 @lru_cache(maxsize=4096)

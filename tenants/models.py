@@ -49,6 +49,12 @@ class Tenant(TenantMixin):
     failures = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
     push_healthy_at = models.DateTimeField(null=True, blank=True, help_text="Push last proved well")
+    next_push_at = models.DateTimeField(
+        null=True, blank=True, help_text="Subscriptions are compared with Microsoft's"
+    )
+    push_resources = models.JSONField(
+        null=True, blank=True, help_text="What to subscribe to; empty: the default"
+    )
     silent_since = models.DateTimeField(null=True, blank=True, help_text="Quieter than chance")
     unread_windows = models.IntegerField(default=0, db_default=0)
     quarantined = models.IntegerField(default=0, db_default=0)

@@ -28,7 +28,7 @@ class Keys:
 
     def __init__(
         self,
-        read: Callable[[], tuple[bytes, ...]] = master_keys,
+        read: Callable[[], tuple[tuple[str, bytes], ...]] = master_keys,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
@@ -60,7 +60,7 @@ class Keys:
 
     def _renew(self) -> None:
         try:
-            self._keys = self._read()
+            self._keys = tuple(key for _, key in self._read())
         except (ApiError, BadSecret) as err:
             logger.error("the master key can't be read kind=%s", type(err).__name__)
             self._next_read = self._clock() + RETRY_S

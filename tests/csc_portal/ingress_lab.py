@@ -83,7 +83,7 @@ class Customer:
 
     @property
     def state(self) -> str:
-        master = master_keys()[0]
+        master = master_keys()[0][1]
         return client_state(master, self.tenant, self.directory, self.client_id, ALERTS)
 
     def item(self, alert_id: str, **changes: Any) -> dict[str, Any]:

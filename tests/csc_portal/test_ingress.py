@@ -249,7 +249,7 @@ def test_odd_handshakes_are_refused(ingress, token):
 
 def signed(customer: Customer, body: bytes = b"", at: float | None = None, key: str = ""):
     timestamp = str(int(time.time() if at is None else at))
-    key = key or hint_key(master_keys()[0], customer.tenant)
+    key = key or hint_key(master_keys()[0][1], customer.tenant)
     signature = sign_hint(key, timestamp, body)
     return {"X-CSC-Timestamp": timestamp, "X-CSC-Signature": f"v1={signature}"}
 
@@ -274,7 +274,7 @@ def test_a_hint_that_is_not_signed_rightly_is_refused(ingress, customer, other):
         signed(customer, b"another body"),
         signed(customer, at=time.time() - 400),
         signed(customer, at=time.time() + 400),
-        signed(customer, key=webhook_token(master_keys()[0], customer.tenant)),
+        signed(customer, key=webhook_token(master_keys()[0][1], customer.tenant)),
         {**signed(customer), "X-CSC-Timestamp": "soon"},
         {**signed(customer), "X-CSC-Signature": "ä"},
     ):
@@ -295,8 +295,8 @@ def test_a_signed_hint_of_another_shape_is_refused(ingress, customer, body):
 def test_a_ticket_webhook_needs_its_token(ingress):
     connection = uuid.uuid4()
     path = f"/webhooks/tickets/{connection}/"
-    token = webhook_token(master_keys()[0], connection)
-    wrong = webhook_token(master_keys()[0], uuid.uuid4())
+    token = webhook_token(master_keys()[0][1], connection)
+    wrong = webhook_token(master_keys()[0][1], uuid.uuid4())
     body = b'{"requester": "CANARY@example.com"}'
     bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     assert ingress.post(path, data=body, headers={"X-CSC-Token": wrong}).status_code in {401, 429}
