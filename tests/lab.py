@@ -150,7 +150,12 @@ def customer(
             UUID(given["client_id"]),
             given["credential_secret"],
         ),
-        NewTicketing("freshservice", given["ticketing_url"], given["ticketing_secret"]),
+        # Each help desk at an address of its own, as in life: limits are counted by address.
+        NewTicketing(
+            "freshservice",
+            f"{given['ticketing_url']}/freshservice/{slug}",
+            given["ticketing_secret"],
+        ),
         enable=enable,
         actor="test",
     )

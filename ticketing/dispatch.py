@@ -21,7 +21,7 @@ from alerts.feed import Content, provider_ids
 from alerts.models import Case, CaseEvent
 from alerts.refresh import publish
 from alerts.rows import run
-from clients.errors import ApiError, Forbidden, RateLimited, Rejected, Unauthorized
+from clients.errors import ApiError, Forbidden, NotFound, RateLimited, Rejected, Unauthorized
 from clients.microsoft.graph import Graph
 from tenants.models import Tenant
 from tenants.pseudonyms import crockford
@@ -34,7 +34,8 @@ from ticketing.plan import MERGED_GROWTH
 logger = logging.getLogger(__name__)
 
 ALERTS_IN_TICKET = 40
-GIVE_UP_AFTER = 12
+NEEDS_PEOPLE_AFTER = 12
+"""Attempts. They go on, once an hour: an outage of days may not cost a ticket."""
 FAULTS_TO_STOP = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 15, 3600
 FIND_MARGIN = timedelta(hours=1)
@@ -95,7 +96,7 @@ def dispatch(
                 sent.wait_s = _fail(delivery_id, err, now())
                 break
             except ApiError as err:
-                is_final = isinstance(err, Rejected)
+                is_final = _is_refused(err)
                 _fail(delivery_id, err, now(), is_final=is_final)
                 failed.append(delivery_id)
                 sent.error = str(err)
@@ -104,6 +105,14 @@ def dispatch(
                     break
     sent.failed = len(failed)
     return sent
+
+
+def _is_refused(err: ApiError) -> bool:
+    """Whether the ticket system looked at this ticket and will never take it.
+
+    A refusal without a status is ours, of the address or its certificate, and can be mended.
+    """
+    return isinstance(err, Rejected) and err.status is not None
 
 
 def next_due() -> datetime | None:
@@ -145,13 +154,15 @@ def _send_ticket(
     found = None
     if delivery.attempts > 1:
         found = outlet.system.find(reference, delivery.created_at - FIND_MARGIN)
+    # A ticket that an earlier attempt made tells of what was planned then; a note tells the rest.
+    covers = delivery.growth if found else case.growth
     if found is None:
         ids = provider_ids(case.pk, ALERTS_IN_TICKET)
         content = read_content(outlet.graph, ids, known)
         records = [content[key] for key in ids if key in content]
         draft = draft_ticket(_facts(outlet, case), records, reference, _link(outlet, case))
         found = outlet.system.create(draft)
-    _save_ticket(outlet, case, reference, found)
+    _save_ticket(outlet, case, reference, found, covers)
     _end(delivery, Delivery.State.SENT, now())
     return True
 
@@ -172,20 +183,22 @@ def _send_note(
         content = read_content(outlet.graph, ids, known)
         records = [content[key] for key in ids if key in content]
         html = draft_note(_facts(outlet, case), records, _link(outlet, case))
-    outlet.system.note(
-        ticket.external_id,
-        html,
-        f"{ticket.reference}/{delivery.growth}",
-        retry=delivery.attempts > 1,
-    )
+    reference, is_retry = f"{ticket.reference}/{delivery.growth}", delivery.attempts > 1
+    try:
+        outlet.system.note(ticket.external_id, html, reference, retry=is_retry)
+    except NotFound as err:
+        outlet.system.check()  # raises if it is the account that is not there
+        raise Rejected("The ticket is not there any more.", status=err.status) from err
     if delivery.growth != MERGED_GROWTH:
-        Ticket.objects.filter(pk=ticket.pk).update(covers_growth=case.growth)
+        # A note that an earlier attempt made may tell of less than there is by now.
+        covers = delivery.growth if is_retry else case.growth
+        Ticket.objects.filter(pk=ticket.pk).update(covers_growth=covers)
     CaseEvent.objects.create(case=case, kind="ticket_note", facts={"ticket": ticket.external_id})
     _end(delivery, Delivery.State.SENT, now())
     return True
 
 
-def _save_ticket(outlet: Outlet, case: Case, reference: str, found: TicketRef) -> None:
+def _save_ticket(outlet: Outlet, case: Case, reference: str, found: TicketRef, covers: int) -> None:
     Ticket.objects.create(
         case=case,
         system=outlet.system_name,
@@ -193,7 +206,7 @@ def _save_ticket(outlet: Outlet, case: Case, reference: str, found: TicketRef) -
         external_id=found.id,
         url=found.url,
         status=found.status,
-        covers_growth=case.growth,
+        covers_growth=covers,
     )
     Case.objects.filter(pk=case.pk).update(ticket_ref=found.id, ticket_url=found.url)
     CaseEvent.objects.create(case=case, kind="ticket", facts={"ticket": found.id})
@@ -206,13 +219,8 @@ def _end(delivery: Delivery, state: str, at: datetime, error: str = "") -> None:
 
 
 def _fail(delivery_id: int, err: ApiError, now: datetime, *, is_final: bool = False) -> float:
-    """Write down what went wrong. Returns seconds until the next try: as told, else backoff.
-
-    A limit is no failure: it never makes a delivery give up.
-    """
+    """Write down what went wrong. Returns seconds until the next try: as told, else backoff."""
     delivery = Delivery.objects.get(pk=delivery_id)
-    is_limit = isinstance(err, RateLimited)
-    is_final = is_final or (delivery.attempts >= GIVE_UP_AFTER and not is_limit)
     backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (min(delivery.attempts, 12) - 1))
     wait = err.retry_after_s or backoff * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
     Delivery.objects.filter(pk=delivery_id).update(
@@ -220,7 +228,8 @@ def _fail(delivery_id: int, err: ApiError, now: datetime, *, is_final: bool = Fa
         error=str(err)[:300],
         due_at=now + timedelta(seconds=wait),
     )
-    level = logging.ERROR if is_final else logging.WARNING
+    needs_people = is_final or delivery.attempts >= NEEDS_PEOPLE_AFTER
+    level = logging.ERROR if needs_people else logging.WARNING
     logger.log(level, "delivery failed id=%s kind=%s", delivery_id, type(err).__name__)
     return wait
 

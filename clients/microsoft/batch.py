@@ -106,7 +106,8 @@ def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: s
         try:
             results.update(_ask(graph, left, family, version))
         except ApiError as err:
-            if err.status not in _NO_BATCH:
+            # Without a token nothing was asked, so nothing is known about $batch or the items.
+            if err.status not in _NO_BATCH or err.code.startswith("AADSTS"):
                 raise
             # A 400 may come from one bad item; the others say that there is no $batch here.
             graph.batch_is_refused = err.status != 400
