@@ -96,11 +96,11 @@ def _read_window(
         answers = _answers_otherwise(graph, err)
         with scope(tenant):
             failed(window, err, total, edge=answers, now=timezone.now())
-        _log(window, total, err)
+            _log(window, total, err)
         return total, err
     with scope(tenant):
         fetched(window, total, edge, timezone.now())
-    _log(window, total, None)
+        _log(window, total, None)
     return total, None
 
 

@@ -120,6 +120,9 @@ class Demo:
             "CSC_DATA_DIR": str(self.data_dir),
             "PORTAL_URL": self.url("web"),
             "PUBLIC_INGRESS_URL": self.url("ingress"),
+            # Somebody is watching: new alerts should show while they do.
+            "POLL_INTERVAL_S": os.environ.get("POLL_INTERVAL_S", "5"),
+            "POLL_INTERVAL_MAX_S": os.environ.get("POLL_INTERVAL_MAX_S", "15"),
         }
 
     def onboard(self) -> None:
