@@ -46,7 +46,10 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """A subscription as Microsoft lists it. `is_genuine`: its clientState is ours; None: not shown."""
+    """A subscription as Microsoft lists it.
+
+    `is_genuine`: its clientState was made by us; None if it is not shown.
+    """
 
     subscription_id: str
     resource: str

@@ -63,6 +63,16 @@ class Config:
             "schedule": 20.0,
             "options": {"expires": 60},
         },
+        "hints": {
+            "task": "csc_portal.push.take_hints",
+            "schedule": 1.0,
+            "options": {"expires": 5, "queue": "ingest"},
+        },
+        "subscriptions": {
+            "task": "csc_portal.push.start_push_checks",
+            "schedule": 30.0,
+            "options": {"expires": 60},
+        },
         "housekeeping": {"task": "csc_portal.pipeline.tidy", "schedule": 3600.0},
     }
 
@@ -73,6 +83,7 @@ class Config:
 
 app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
 app.autodiscover_tasks(["csc_portal"], related_name="pipeline")
+app.autodiscover_tasks(["csc_portal"], related_name="push")
 
 
 @setup_logging.connect

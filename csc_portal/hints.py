@@ -29,8 +29,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 GRAPH, TICKETS = "graph", "tickets"
-MOST = 100
-"""More alerts than this at once are read from the cursor, as a poll does."""
+MOST = 60
+"""More alerts than this at once are read as a poll reads: a page of a hundred is one request."""
 KEEP_S = 24 * 3600
 CLAIM_S = 300
 ALERT_ID = re.compile(r"[A-Za-z0-9._:;=+/-]{1,200}")

@@ -27,6 +27,7 @@ from alerts.ingest import Counts
 from alerts.ledger import try_failed_again
 from alerts.reconcile import reconcile
 from clients.errors import ApiError
+from clients.microsoft.security import alerts_by_id
 from csc_portal.polling import Pace, next_poll
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
@@ -39,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 KEEP_POLLS = timedelta(days=7)
 STUCK_AFTER = timedelta(minutes=20)
+HINTED_POLLS_APART = timedelta(seconds=5)
 
 
 @dataclass(slots=True)
@@ -89,6 +91,26 @@ def run_documents(
         counts, _ = take_documents(tenant, page, pseudonymiser, content.update)
         run.counts += counts
     run.sent = _after_ingest(tenant, content, patience_s)
+    return run
+
+
+def run_ids(tenant: Tenant, ids: Iterable[str]) -> Run:
+    """The pipeline on the alerts named, read by $batch. What can't be read, a poll will read."""
+    content: Content = {}
+    run, errors = Run(), list[Exception]()
+    try:
+        found = alerts_by_id(graph_for(tenant), ids)
+        documents = [one for one in found.values() if not isinstance(one, ApiError)]
+        run.counts, _ = take_documents(tenant, documents, pseudonymiser_for(tenant), content.update)
+        errors += [one for one in found.values() if isinstance(one, ApiError)]
+    except (ApiError, BadSecret) as err:
+        errors.append(err)
+    if errors:
+        run.error = str(errors[0])
+        logger.warning("alerts not read by id tenant_id=%s count=%d", tenant.pk, len(errors))
+        waits = [getattr(err, "retry_after_s", None) or 0 for err in errors]
+        poll_at_once(tenant, timedelta(seconds=max(waits)))
+    run.sent = _after_ingest(tenant, content, patience_s=0)
     return run
 
 
@@ -205,6 +227,14 @@ def start_due() -> None:
             claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at__isnull=True)
         if claimed.update(next_poll_at=now + STUCK_AFTER):
             poll_tenant.apply_async((tenant.pk,), queue=_lane(tenant, "ingest"))
+
+
+def poll_at_once(tenant: Tenant, wait: timedelta = timedelta()) -> None:
+    """Make the tenant's poll due now, or after `wait`. One that fails keeps its own wait."""
+    at = timezone.now() + wait
+    if tenant.polled_at is not None:
+        at = max(at, tenant.polled_at + HINTED_POLLS_APART)
+    Tenant.objects.filter(pk=tenant.pk, failures=0).update(next_poll_at=at)
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

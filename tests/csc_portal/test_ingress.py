@@ -131,7 +131,7 @@ def test_too_many_ids_become_one_look(ingress, customer):
     assert ingress.notify(customer.tenant, *items).status_code == 202
     found = noted(customer)
     assert "look||" in found
-    assert len(found) <= 101
+    assert len(found) <= 61
 
 
 # --- hostile posts --------------------------------------------------------------------------------
