@@ -38,11 +38,17 @@ _NEVER_BETTER = frozenset({501, 505})
 class Throttle(Protocol):
     """What Http needs of a `clients.throttle.Governor`."""
 
-    def acquire(self, key: str, family: str, *, wait_s: float, cost: int = 1) -> None:
-        """Wait for leave to call; raises RateLimited."""
+    def acquire(self, key: str, family: str, *, wait_s: float, cost: int = 1) -> str:
+        """Wait for leave to call; a slot to release afterwards, if any. Raises RateLimited."""
+
+    def release(self, key: str, family: str, slot: str) -> None:
+        """The call is over."""
 
     def pause(self, key: str, family: str, seconds: float) -> None:
         """Let nobody call for so long."""
+
+    def back_off(self, key: str, family: str, seconds: float) -> float:
+        """Let nobody call for at least so long, longer if that was just done; the seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +147,16 @@ class Http:
         deadline = self._clock() + (deadline_s or self.policy.deadline_s)
         attempt = 1
         while True:
-            self._ask_governor(call, deadline)
+            slot = self._ask_governor(call, deadline)
             try:
                 return self._send(call, deadline)
             except ApiError as err:
                 wait = self._wait_before_retry(err, call, attempt, deadline)
                 if wait is None:
                     raise
+            finally:
+                if slot and self.governor is not None:
+                    self.governor.release(self.key, call.family, slot)
             logger.warning(
                 "call will be retried service=%s family=%s attempt=%d wait_s=%.1f",
                 self.name,
@@ -188,11 +197,11 @@ class Http:
             raise BadPayload(f"{self.name}: {field} leads to another host; it is not followed.")
         return url
 
-    def _ask_governor(self, call: _Call, deadline: float) -> None:
+    def _ask_governor(self, call: _Call, deadline: float) -> str:
         if self.governor is None or not call.family:
-            return
+            return ""
         wait_s = min(self.policy.governor_wait_s, max(0.0, deadline - self._clock()))
-        self.governor.acquire(self.key, call.family, wait_s=wait_s, cost=call.cost)
+        return self.governor.acquire(self.key, call.family, wait_s=wait_s, cost=call.cost)
 
     def _wait_before_retry(
         self, err: ApiError, call: _Call, attempt: int, deadline: float
@@ -204,7 +213,10 @@ class Http:
         wait = backoff if asked is None else asked + random.uniform(0.0, 0.5)  # noqa: S311
         limited = isinstance(err, RateLimited) or (err.status == 503 and asked is not None)
         if limited and self.governor is not None and call.family:
-            self.governor.pause(self.key, call.family, wait if asked is None else asked)
+            if asked is None:
+                wait = max(wait, self.governor.back_off(self.key, call.family, wait))
+            else:
+                self.governor.pause(self.key, call.family, asked)
         may_pass = err.retryable and err.status not in _NEVER_BETTER
         if not call.repeatable or not (may_pass or err.code == "not_json"):
             return None

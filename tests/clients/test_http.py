@@ -166,12 +166,21 @@ class Recorder:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, int]] = []
         self.pauses: list[float] = []
+        self.released: list[str] = []
 
-    def acquire(self, key: str, family: str, *, wait_s: float, cost: int = 1) -> None:
+    def acquire(self, key: str, family: str, *, wait_s: float, cost: int = 1) -> str:
         self.asked.append((key, family, cost))
+        return f"slot-{len(self.asked)}"
+
+    def release(self, key: str, family: str, slot: str) -> None:
+        self.released.append(slot)
 
     def pause(self, key: str, family: str, seconds: float) -> None:
         self.pauses.append(seconds)
+
+    def back_off(self, key: str, family: str, seconds: float) -> float:
+        self.pauses.append(7 * seconds)
+        return 7 * seconds
 
 
 @responses.activate
@@ -182,6 +191,17 @@ def test_governor_is_asked_before_each_attempt_and_told_to_pause(fake_time: Fake
     make(fake_time, governor=governor, key="k").request("GET", "/x", family="alerts", cost=2)
     assert governor.asked == [("k", "alerts", 2)] * 2
     assert governor.pauses == [3]
+    assert governor.released == ["slot-1", "slot-2"]
+
+
+@responses.activate
+def test_without_retry_after_the_governor_says_how_long(fake_time: FakeTime) -> None:
+    responses.get(f"{URL}/x", status=429)
+    responses.get(f"{URL}/x", json={})
+    governor = Recorder()
+    make(fake_time, governor=governor, key="k").request("GET", "/x", family="alerts")
+    assert fake_time.sleeps == governor.pauses
+    assert 3.5 <= fake_time.sleeps[0] <= 10.5
 
 
 def test_connections_are_kept(wire: WireServer) -> None:
