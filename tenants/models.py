@@ -212,6 +212,13 @@ class QueueEntry(models.Model):
             models.Index(fields=["-last_activity_at", "-id", "tenant_id"], name="queue_newest"),
             # What changed since a live page last asked.
             models.Index(fields=["change", "tenant_id"], name="queue_change"),
+            # The open cases of one assignee. `> 0`, not `IS NOT NULL`: every id meets it, and
+            # the planner must not take this index for "assigned to anybody".
+            models.Index(
+                fields=["assignee_id", "-last_activity_at", "-id", "tenant_id"],
+                condition=models.Q(status__lt=2, assignee_id__gt=0),
+                name="queue_open_assignee",
+            ),
         ]
 
     def __str__(self) -> str:
