@@ -7,7 +7,7 @@ Redis holds our public ids, subscription ids and Microsoft's alert ids, nothing 
     csc:hints:<lane>:<id>:new        set of members that came since they were taken last
     csc:hints:<lane>:<id>:taken      those that a worker acts on; they outlive its death
     csc:hints:<lane>:<id>:claim      there is such a worker (expires)
-    csc:hints:seen:<digest>          a signed hint that was used (expires)
+    csc:hints:seen:<digest>          a signature that was used (expires)
 
 A member is `<kind>|<subscription id or empty>|<value>`. The lane `graph` is keyed by tenants, the
 lane `tickets` by ticket connections. Every function raises redis.RedisError when Redis is away.
@@ -132,9 +132,9 @@ class Hints:
         return f"csc:hints:{self._lane}:{subject.hex}:{name}"
 
 
-def is_first_use(client: redis.Redis, signature: str, keep_s: int) -> bool:
-    """False if this signature was used within the last `keep_s` seconds."""
-    digest = hashlib.sha256(signature.encode("utf-8", "replace")).hexdigest()[:32]
+def is_first_use(client: redis.Redis, name: str, keep_s: int) -> bool:
+    """False if this name (a signature, say) was used within the last `keep_s` seconds."""
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:32]
     return bool(client.set(f"csc:hints:seen:{digest}", 1, nx=True, ex=keep_s))
 
 

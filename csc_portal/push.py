@@ -29,7 +29,7 @@ from alerts.subscriptions import (
     next_check,
 )
 from clients.errors import ApiError
-from csc_portal.hints import MOST, Hint, hints
+from csc_portal.hints import MOST, Hint, connect, hints, is_first_use
 from csc_portal.pipeline import poll_at_once, run_ids
 from tenants.directories import BadSecret, graph_for
 from tenants.models import Tenant
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 CHECKS_A_ROUND = 20
 """Every 30 s: 2,400 an hour, below Microsoft's limit for listing over all tenants (2 a second)."""
 CHECK_IS_LOST = timedelta(minutes=15)
-CHECKED_JUST_NOW = timedelta(minutes=1)
+CHECKS_APART_S = 60
 
 
 @shared_task(time_limit=30, soft_time_limit=25)
@@ -93,14 +93,13 @@ def follow_hints(tenant: Tenant, found: Iterable[Hint]) -> None:
 
 
 def check_now(tenant: Tenant, *, renew: bool = False) -> None:
-    """Compare subscriptions soon; many events in a row cause one comparison a minute."""
-    now = timezone.now()
-    soon = now + CHECK_IS_LOST
-    free = Q(next_push_at__isnull=True) | ~Q(
-        next_push_at__gt=soon - CHECKED_JUST_NOW, next_push_at__lte=soon
-    )
-    if Tenant.objects.filter(free, pk=tenant.pk).update(next_push_at=soon):
-        check_push.apply_async((tenant.pk, renew), queue="ingest")
+    """Compare subscriptions; many events in a row cause one comparison a minute."""
+    what = f"check {tenant.public_id} renew={renew}"
+    if is_first_use(connect(), what, CHECKS_APART_S):
+        check_push(tenant.pk, renew)
+    else:
+        soon = timezone.now() + timedelta(seconds=CHECKS_APART_S)
+        Tenant.objects.filter(pk=tenant.pk).update(next_push_at=soon)
 
 
 @shared_task(time_limit=60, soft_time_limit=50)

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 FRESH_S = 300.0
 RETRY_S = 5.0
+FIRST_READ_S = 2.5
+"""Microsoft counts an answer after three seconds as slow."""
 
 
 class KeysAway(RuntimeError):
@@ -36,33 +38,29 @@ class Keys:
         self._lock = threading.Lock()
         self._keys: tuple[bytes, ...] = ()
         self._next_read = 0.0
+        self._was_read = threading.Event()
 
     def __repr__(self) -> str:
         return f"Keys(versions={len(self._keys)})"
 
     def get(self) -> tuple[bytes, ...]:
         """Raises KeysAway if they could never be read."""
+        if self._clock() >= self._next_read and self._lock.acquire(blocking=False):
+            self._was_read.clear()
+            threading.Thread(target=self._renew, daemon=True).start()
         if not self._keys:
-            with self._lock:  # the first wait together for one read
-                if not self._keys and self._clock() >= self._next_read:
-                    self._renew()
-        elif self._clock() >= self._next_read and self._lock.acquire(blocking=False):
-            threading.Thread(target=self._renew_and_release, daemon=True).start()
+            self._was_read.wait(FIRST_READ_S)
         if not self._keys:
             raise KeysAway
         return self._keys
 
-    def _renew_and_release(self) -> None:
-        try:
-            self._renew()
-        finally:
-            self._lock.release()
-
     def _renew(self) -> None:
         try:
             self._keys = tuple(key for _, key in self._read())
+            self._next_read = self._clock() + FRESH_S
         except (ApiError, BadSecret) as err:
             logger.error("the master key can't be read kind=%s", type(err).__name__)
             self._next_read = self._clock() + RETRY_S
-        else:
-            self._next_read = self._clock() + FRESH_S
+        finally:
+            self._was_read.set()
+            self._lock.release()

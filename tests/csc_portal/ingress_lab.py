@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -63,7 +64,7 @@ class Ingress:
         return self.log_file.read_text(errors="replace")
 
     def stop(self) -> None:
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # at once
         self._process.wait(15)
 
     def _answers(self) -> bool:
