@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 from django.db import DataError
-from django.utils import timezone
 
 from alerts.ingest import Counts, store_page
-from alerts.ledger import (
-    extra_window,
-    failed,
-    fetched,
-    page_size,
-    windows_to_read,
-)
-from alerts.models import Alert, Cursor, Poll
+from alerts.models import Alert, Poll
 from alerts.normalise import Unreadable
 from alerts.prepare import Prepared, prepare_page, reject
 from alerts.records import AlertRecord
-from clients.errors import ApiError, BadPayload, Unavailable
+from alerts.windows import Source, read_source
 from clients.microsoft.graph import Graph
 from clients.microsoft.security import ALERTS, alert_pages
 from tenants.models import Tenant
@@ -32,8 +24,6 @@ from tenants.scope import scope
 logger = logging.getLogger(__name__)
 
 SOURCE = "alerts_v2"
-OVERLAP = timedelta(minutes=10)
-"""Read again before every window: Microsoft's stores agree only after some minutes."""
 
 UNSTORABLE = (DataError, orjson.JSONEncodeError)
 """What Postgres or JSON can't hold: a NUL, half a surrogate pair, a year 10000."""
@@ -56,75 +46,14 @@ def read_alerts(
     `keep` gets each page's records, for work that follows at once. Raises ApiError if the youngest
     window could not be read; what was stored stays, and the ledger knows what is missing.
     """
-    now = timezone.now()
-    with scope(tenant):
-        is_first = not Cursor.objects.filter(source=SOURCE, watermark__isnull=False).exists()
-        if since is None or (is_first and until is None):
-            windows = windows_to_read(SOURCE, now, since)
-        else:
-            windows = [extra_window(SOURCE, since, until, now)]
-    total, error = Counts(), None
-    for window in windows:
-        counts, error = _read_window(tenant, graph, pseudonymiser, window, keep)
-        total += counts
-    if error is not None:
-        raise error
-    return total
-
-
-def _read_window(
-    tenant: Tenant,
-    graph: Graph,
-    pseudonymiser: Pseudonymiser,
-    window: Poll,
-    keep: Callable[[Content], None],
-) -> tuple[Counts, ApiError | None]:
-    """Read one window completely and write down how it went."""
-    total, edge = Counts(), None
-    since = window.since if window.is_extra else window.since - OVERLAP
-    try:
-        for documents in alert_pages(
-            graph, since=since, until=window.until, page_size=page_size(window)
-        ):
-            edge = edge or graph.server_time
-            counts, newest = take_documents(tenant, documents, pseudonymiser, keep)
-            total += counts
-            if graph.server_time is None:  # then nothing but our own clock bounds what they say
-                edge = max(filter(None, (edge, newest)), default=None)
-                edge = min(edge, timezone.now()) if edge else None
-    except ApiError as err:
-        answers = _answers_otherwise(graph, err)
-        with scope(tenant):
-            failed(window, err, total, edge=answers, now=timezone.now())
-            _log(window, total, err)
-        return total, err
-    with scope(tenant):
-        fetched(window, total, edge, timezone.now())
-        _log(window, total, None)
-    return total, None
-
-
-def _answers_otherwise(graph: Graph, err: ApiError) -> datetime | None:
-    """Microsoft's time, if it is this window and not the service that fails."""
-    if not isinstance(err, Unavailable | BadPayload):
-        return None
-    try:
-        graph.get(ALERTS, {"$top": "1"}, family="alerts")
-    except ApiError:
-        return None
-    return graph.server_time or timezone.now()
-
-
-def _log(window: Poll, counts: Counts, err: ApiError | None) -> None:
-    logger.info(
-        "window read id=%s fetched=%s new=%s updated=%s quarantined=%s error=%s",
-        window.pk,
-        counts.fetched,
-        counts.new,
-        counts.updated,
-        counts.quarantined,
-        type(err).__name__ if err else "-",
+    source = Source(
+        SOURCE,
+        ALERTS,
+        "alerts",
+        alert_pages,
+        lambda documents: take_documents(tenant, documents, pseudonymiser, keep),
     )
+    return read_source(tenant, graph, source, since=since, until=until)
 
 
 def take_documents(

@@ -16,6 +16,7 @@ from alerts.entities import link, resolve
 from alerts.grow import grow_cases
 from alerts.models import Cursor
 from alerts.prepare import AlertRow, Prepared, Rejected
+from alerts.redirects import follow
 from alerts.refresh import publish, summarise
 from alerts.rows import as_json, run
 
@@ -104,6 +105,7 @@ def _correlate(
     """(cases opened, cases that Microsoft has resolved)."""
     resolved = resolve(changed, tenant_id, key_version)
     link(((stored[alert.provider_id], alert) for alert in changed), resolved)
+    follow(stored.values())
     grown = grow_cases(list(stored.values()), resolved.merged)
     touched = grown.touched | {
         row[0] for row in run(CASES_OF, [list(stored.values())]) if row[0] is not None

@@ -259,6 +259,39 @@ class Subscription(models.Model):
         return f"{self.resource} is {self.state}"
 
 
+class Redirect(models.Model):
+    """A Microsoft incident that was merged into another. `final`: where the chain of them ends."""
+
+    source = models.CharField(max_length=64, primary_key=True)
+    target = models.CharField(max_length=64)
+    final = models.CharField(max_length=64)
+    updated_at = models.DateTimeField(help_text="lastUpdateDateTime, Microsoft's clock")
+
+    def __str__(self) -> str:
+        return f"incident {self.source} is now {self.final}"
+
+
+class SourceAbility(models.Model):
+    """Whether one of Microsoft's sources can be read for this tenant, as the last probe found."""
+
+    class State(models.TextChoices):
+        THERE = "there"
+        NO_PERMISSION = "no_permission"
+        NO_LICENCE = "no_licence"
+        UNKNOWN = "unknown"
+
+    source = models.CharField(max_length=20, primary_key=True)
+    state = models.CharField(max_length=16, choices=State)
+    problem = models.CharField(max_length=300, blank=True, default="", help_text="In our words")
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["source"]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.state}"
+
+
 class Quarantined(models.Model):
     """A document that could not be read: its id and the problem, never its content."""
 
