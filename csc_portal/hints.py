@@ -151,5 +151,6 @@ def connect() -> redis.Redis:
     )
 
 
+@cache
 def hints(lane: str = GRAPH) -> Hints:
     return Hints(connect(), lane)

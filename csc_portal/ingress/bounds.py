@@ -27,6 +27,7 @@ class Bounds:
         response = self._get_response(request)
         for name, value in HEADERS.items():
             response[name] = value
+        response["Content-Length"] = str(len(response.content))  # so that connections are kept
         return response
 
     def process_exception(self, request: HttpRequest, err: Exception) -> HttpResponse | None:

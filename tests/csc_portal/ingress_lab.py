@@ -37,6 +37,7 @@ class Ingress:
         command = [
             sys.executable, "-m", "gunicorn", "csc_portal.ingress.wsgi", "--bind",
             f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--threads", "4",
+            "--no-control-socket",
         ]  # fmt: skip
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
