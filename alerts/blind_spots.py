@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from alerts.models import Alert, SourceAbility
 from clients.errors import ApiError, Forbidden
+from clients.microsoft.graph import Graph
+from clients.microsoft.security import Ability, probe
 from tenants.models import Tenant
 from tenants.scope import scope
 
@@ -162,6 +164,13 @@ def blind_spots(tenant: Tenant) -> list[str]:
         recent = Alert.objects.filter(updated_at__gte=now - SEEN_WITHIN).order_by()
         seen = set(recent.values_list("service_source", flat=True).distinct())
     return describe(findings, seen, now)
+
+
+def check_sources(tenant: Tenant, graph: Graph, now: datetime) -> list[Ability]:
+    """Probe every source and keep what was found. Raises ApiError if there is no token at all."""
+    abilities = probe(graph)
+    note_abilities(tenant, [(ability.source, ability.error) for ability in abilities], now)
+    return abilities
 
 
 def is_check_due(tenant: Tenant, now: datetime) -> bool:

@@ -78,11 +78,14 @@ def read_incidents(
 def is_due(now: datetime, *, changed: bool) -> bool:
     """Whether reading is worth a request. `changed`: alerts did just now. In the tenant's scope.
 
-    Only open cases can be merged. Where nothing happens, a look an hour does.
+    Only open cases can be merged. Where nothing happens, a look an hour does. Alerts that are read
+    for the first time name the right incident, so that the first look can wait as well.
     """
-    last = Poll.objects.filter(source=SOURCE, is_extra=False, finished_at__isnull=False)
-    finished_at = last.order_by("-pk").values_list("finished_at", flat=True).first()
-    if finished_at and finished_at > now - (AFTER_CHANGES if changed else AT_REST):
+    reads = Poll.objects.filter(source=SOURCE, is_extra=False, finished_at__isnull=False)
+    last = reads.order_by("-pk").values_list("finished_at", flat=True).first()
+    if last is None:
+        last = Poll.objects.order_by("pk").values_list("started_at", flat=True).first()
+    if last is None or last > now - (AFTER_CHANGES if changed else AT_REST):
         return False
     refusals = (SourceAbility.State.NO_PERMISSION, SourceAbility.State.NO_LICENCE)
     ability = SourceAbility.objects.filter(source=SOURCE, state__in=refusals)

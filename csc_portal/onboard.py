@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from alerts.blind_spots import note_abilities
 from clients.errors import ApiError, NotFound
-from clients.microsoft.security import probe
+from clients.microsoft.security import Ability, probe
 from tenants.audit import record
 from tenants.directories import graph_of, pseudonymiser_for
 from tenants.models import Tenant, TicketConnection
@@ -41,12 +42,13 @@ def onboard(
     still have to give it. Raises OnboardingError or ApiError; then nothing was made or changed.
     """
     check_free(new)
-    warnings = _check_directory(new, enable=enable)
+    warnings, abilities = _check_directory(new, enable=enable)
     connection = _connection(ticketing) if ticketing else None
     if connection is not None:
         _check_ticketing(connection)
     with transaction.atomic():
         tenant = create_tenant(new)
+        note_abilities(tenant, [(a.source, a.error) for a in abilities], timezone.now())
         if connection is not None:
             _save_connection(tenant, connection)
         if enable:
@@ -58,8 +60,8 @@ def onboard(
     return tenant, warnings
 
 
-def _check_directory(new: NewTenant, *, enable: bool) -> list[str]:
-    """Problems that may be mended later; raises for the others."""
+def _check_directory(new: NewTenant, *, enable: bool) -> tuple[list[str], list[Ability]]:
+    """Problems that may be mended later, and what can be read; raises for other problems."""
     try:
         vault().get(new.credential_secret)
     except NotFound as err:
@@ -71,13 +73,14 @@ def _check_directory(new: NewTenant, *, enable: bool) -> list[str]:
         abilities = probe(graph)
     except ApiError as err:
         if err.code == NOT_CONSENTED and not enable:
-            return [str(err)]
+            return [str(err)], []
         raise
     problems = {a.source: a for a in abilities if not a.is_there}
     required = problems.get(REQUIRED_SOURCE)
     if enable and required is not None and required.error is not None:
         raise required.error
-    return [f"{a.source}: {a.error} ({a.permission})" for a in problems.values()]
+    warnings = [f"{a.source}: {a.error} ({a.permission})" for a in problems.values()]
+    return warnings, abilities
 
 
 def _connection(ticketing: NewTicketing) -> TicketConnection:

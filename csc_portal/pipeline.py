@@ -21,13 +21,17 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
+from alerts.blind_spots import check_sources, is_check_due
 from alerts.feed import SOURCE, Content, forget_old_polls, read_alerts, take_documents
 from alerts.feed_state import feed_state
+from alerts.incidents import SOURCE as INCIDENTS
+from alerts.incidents import is_due, read_incidents
 from alerts.ingest import Counts
 from alerts.ledger import try_failed_again
 from alerts.reconcile import reconcile
-from clients.errors import ApiError
+from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
+from clients.throttle import Priority, at_priority
 from csc_portal.polling import Pace, next_poll
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
@@ -45,11 +49,12 @@ HINTED_POLLS_APART = timedelta(seconds=5)
 
 @dataclass(slots=True)
 class Run:
-    """What one pass of the pipeline did for a tenant."""
+    """What one pass of the pipeline did for a tenant. `noted`: what is missing, but no fault."""
 
     counts: Counts = field(default_factory=Counts)
     sent: Sent = field(default_factory=Sent)
     error: str = ""
+    noted: str = ""
 
 
 def run_tenant(
@@ -57,9 +62,13 @@ def run_tenant(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    incidents: bool | None = None,
     patience_s: float = 0,
 ) -> Run:
-    """The whole pipeline once. `patience_s`: see `send_deliveries`."""
+    """The whole pipeline once. `patience_s`: see `send_deliveries`.
+
+    `incidents`: whether to follow merges of incidents, too; None: when that is worth it.
+    """
     content: Content = {}
     run = Run()
     try:
@@ -75,9 +84,44 @@ def run_tenant(
         run.error = str(err)
         note_failure(tenant, err)
     else:
+        if _wants_incidents(tenant, run) if incidents is None else incidents:
+            run.counts.updated += _follow_merges(tenant, run, since, until).updated
         note_success(tenant)
     run.sent = _after_ingest(tenant, content, patience_s)
     return run
+
+
+def run_incidents(
+    tenant: Tenant,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    patience_s: float = 0,
+) -> Run:
+    """Follow merges of incidents alone."""
+    run = Run()
+    run.counts = _follow_merges(tenant, run, since, until)
+    run.sent = _after_ingest(tenant, {}, patience_s)
+    return run
+
+
+def _wants_incidents(tenant: Tenant, run: Run) -> bool:
+    with scope(tenant):
+        return is_due(timezone.now(), changed=run.counts.new + run.counts.updated > 0)
+
+
+def _follow_merges(
+    tenant: Tenant, run: Run, since: datetime | None, until: datetime | None
+) -> Counts:
+    """A missing permission is only noted; other faults leave the window for the next time."""
+    try:
+        return read_incidents(tenant, graph_for(tenant), since=since, until=until)
+    except Forbidden as err:
+        run.noted = str(err)
+    except (ApiError, BadSecret) as err:
+        run.error = str(err)
+        logger.warning("incidents not read tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
+    return Counts()
 
 
 def run_documents(
@@ -238,6 +282,7 @@ def poll_at_once(tenant: Tenant, wait: timedelta = timedelta()) -> None:
 
 
 @shared_task(time_limit=900, soft_time_limit=840)
+@at_priority(Priority.POLL)
 def poll_tenant(tenant_id: int) -> None:
     """Read what is new, make cases of it, send their tickets."""
     tenant = _active(tenant_id)
@@ -246,6 +291,7 @@ def poll_tenant(tenant_id: int) -> None:
 
 
 @shared_task(time_limit=900, soft_time_limit=840)
+@at_priority(Priority.RETRY)
 def deliver(tenant_id: int) -> None:
     """Send the tenant's waiting tickets and notes."""
     tenant = _active(tenant_id)
@@ -272,6 +318,7 @@ def tidy() -> None:
 
 
 @shared_task(time_limit=900, soft_time_limit=840)
+@at_priority(Priority.POSTURE)
 def tend(tenant_id: int) -> None:
     """Prove that what was read is complete, try again what was set aside, forget what is old."""
     tenant = _active(tenant_id)
@@ -279,7 +326,8 @@ def tend(tenant_id: int) -> None:
         return
     now = timezone.now()
     with scope(tenant):
-        try_failed_again(SOURCE, now)
+        for source in (SOURCE, INCIDENTS):
+            try_failed_again(source, now)
     forget_old_polls(tenant, now - KEEP_POLLS)
     try:
         found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
@@ -288,6 +336,17 @@ def tend(tenant_id: int) -> None:
         return
     if found is not None and found.read.new + found.read.updated:
         _after_ingest(tenant, found.content, patience_s=0)
+    _check_sources_weekly(tenant, now)
+
+
+def _check_sources_weekly(tenant: Tenant, now: datetime) -> None:
+    """What can be read changes when a customer buys a licence or takes a permission back."""
+    if not is_check_due(tenant, now):
+        return
+    try:
+        check_sources(tenant, graph_for(tenant), now)
+    except (ApiError, BadSecret) as err:
+        logger.warning("sources not checked tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
 
 
 def _phase(tenant: Tenant) -> float:

@@ -29,6 +29,7 @@ from alerts.subscriptions import (
     next_check,
 )
 from clients.errors import ApiError
+from clients.throttle import Priority, at_priority
 from csc_portal.hints import MOST, Hint, connect, hints, is_first_use
 from csc_portal.pipeline import poll_at_once, run_ids
 from tenants.directories import BadSecret, graph_for
@@ -61,6 +62,7 @@ def take_hints() -> None:
 
 
 @shared_task(time_limit=280, soft_time_limit=270)
+@at_priority(Priority.HINT)
 def hint_tenant(tenant_id: int) -> None:
     """Do what the tenant's hints ask for. They stay until this has ended, however it ends."""
     tenant = _tenant(tenant_id, Tenant.State.ACTIVE)

@@ -253,6 +253,15 @@ def test_a_merge_is_read_over_the_wire(qa, simulator, directory, take):
         assert Cursor.objects.get(source="alerts_v2").watermark is None
 
 
+@pytest.fixture
+def alerts_read(qa) -> None:
+    """The alerts were read for the first time, three hours ago."""
+    with scope(qa):
+        at = datetime.now(UTC) - timedelta(hours=3)
+        Poll.objects.create(source="alerts_v2", since=at, until=at, state="fetched", started_at=at)
+
+
+@pytest.mark.usefixtures("alerts_read")
 def test_a_missing_permission_is_noted_only(qa, simulator, directory, take):
     take(alert("a1", incident="1"))
     graph = graph_with(simulator, directory, ["SecurityAlert.Read.All"])
@@ -284,6 +293,17 @@ def test_a_fault_keeps_the_window(qa, simulator, directory):
         assert unread_count() == 0
 
 
+def test_the_first_look_can_wait(qa, take):
+    take(alert("a1", incident="1"))
+    now = datetime.now(UTC)
+    with scope(qa):
+        assert not is_due(now, changed=True)
+        Poll.objects.create(source="alerts_v2", since=now, started_at=now)
+        assert not is_due(now + timedelta(minutes=9), changed=True)
+        assert is_due(now + timedelta(minutes=11), changed=True)
+
+
+@pytest.mark.usefixtures("alerts_read")
 def test_incidents_are_read_when_it_is_worth_it(qa, simulator, directory, take):
     now = datetime.now(UTC)
     with scope(qa):

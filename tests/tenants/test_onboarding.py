@@ -46,7 +46,8 @@ def test_a_tenant_has_schema_role_and_cursor(db):
     tenant = create_tenant(new("acme-bank"))
     assert traces("acme-bank")
     with scope(tenant):
-        assert set(Cursor.objects.values_list("source", flat=True)) == {"lock", "alerts_v2"}
+        sources = set(Cursor.objects.values_list("source", flat=True))
+    assert sources == {"lock", "alerts_v2", "incidents"}
     assert tenant.migrated_to == fingerprint()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils import timezone
 
+from alerts.blind_spots import blind_spots, check_sources
 from clients.errors import ApiError
-from clients.microsoft.security import probe
 from csc_portal.management.base import PortalCommand
 from csc_portal.onboard import REQUIRED_SOURCE
 from tenants.directories import graph_for
@@ -22,7 +23,7 @@ class Command(PortalCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         tenant = self.tenant(options["slug"])
-        abilities = probe(graph_for(tenant))
+        abilities = check_sources(tenant, graph_for(tenant), timezone.now())
         result: dict[str, Any] = {
             "tenant": tenant.slug,
             "sources": [
@@ -35,6 +36,7 @@ class Command(PortalCommand):
                 for ability in abilities
             ],
         }
+        result["blind_spots"] = blind_spots(tenant)
         connection = getattr(tenant, "ticketing", None)
         if connection is not None:
             result["ticketing"] = _check(connection)

@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from csc_portal.management.base import PortalCommand
-from csc_portal.pipeline import Run, run_tenant, send_deliveries
+from csc_portal.pipeline import Run, run_incidents, run_tenant, send_deliveries
 
 SOURCES = ("alerts", "incidents", "secure-score", "inventory", "tickets", "all")
 PATIENCE_S = 600
 """How long a command waits for the ticket system's limit per minute."""
-READ_SO_FAR = ("alerts", "tickets", "all")
+READ_SO_FAR = ("alerts", "incidents", "tickets", "all")
 
 
 def moment(text: str) -> datetime:
@@ -36,6 +36,8 @@ def report(run: Run) -> dict[str, Any]:
         "write_backs": 0,
         "failed": run.sent.failed + bool(run.error),
     }
+    if run.noted:
+        result["noted"] = run.noted
     error = run.error or run.sent.error
     if error:
         result["error"] = error
@@ -60,6 +62,14 @@ class Command(PortalCommand):
             raise CommandError("--since must be before --until.")
         if options["source"] == "tickets":
             run = Run(sent=send_deliveries(tenant, patience_s=PATIENCE_S))
+        elif options["source"] == "incidents":
+            run = run_incidents(tenant, since=since, until=until, patience_s=PATIENCE_S)
         else:
-            run = run_tenant(tenant, since=since, until=until, patience_s=PATIENCE_S)
+            run = run_tenant(
+                tenant,
+                since=since,
+                until=until,
+                incidents=options["source"] == "all",
+                patience_s=PATIENCE_S,
+            )
         return report(run)
