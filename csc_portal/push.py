@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import redis
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -64,11 +65,19 @@ def take_hints() -> None:
 @shared_task(time_limit=280, soft_time_limit=270)
 @at_priority(Priority.HINT)
 def hint_tenant(tenant_id: int) -> None:
-    """Do what the tenant's hints ask for. They stay until this has ended, however it ends."""
+    """Do what the tenant's hints ask for. They stay when the worker dies or Postgres goes away."""
     tenant = _tenant(tenant_id, Tenant.State.ACTIVE)
-    if tenant is not None:
+    if tenant is None:
+        return
+    try:
         follow_hints(tenant, hints().take(tenant.public_id))
+    except (OperationalError, InterfaceError):
+        raise  # taken again when the claim has expired
+    except Exception:
+        poll_at_once(tenant)  # a hint that nobody can follow must not come back for ever
         hints().finish(tenant.public_id)
+        raise
+    hints().finish(tenant.public_id)
 
 
 def follow_hints(tenant: Tenant, found: Iterable[Hint]) -> None:

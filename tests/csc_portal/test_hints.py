@@ -200,6 +200,15 @@ def test_hints_of_unknown_tenants_are_forgotten(subject, committed):
     assert subject.hex not in everything_in(connect())
 
 
+def test_a_hint_that_nobody_can_follow_becomes_a_poll(tenant):
+    hints().note(tenant.public_id, [Hint("alert", "", "no such id <>\ud7ff")])
+    connect().sadd(f"csc:hints:{GRAPH}:{tenant.public_id.hex}:new", "not one of ours")
+    with pytest.raises(ValueError, match="unpack"):
+        hint_tenant(tenant.pk)
+    assert polls_soon(tenant)
+    assert tenant.public_id not in hints().due()
+
+
 def test_a_tenants_hints_are_one_task(tenant):
     hints().note(tenant.public_id, [LOOK])
     hints().claim(tenant.public_id)
