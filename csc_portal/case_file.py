@@ -6,9 +6,10 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import Http404
+from django.utils.timesince import timesince
 
 from alerts.chain import pillar_of
 from alerts.models import Alert, AlertEntity, Case, CaseEvent
@@ -83,6 +84,12 @@ class CaseFile:
         return max(0, self.case.alert_count - len(self.alerts))
 
     @property
+    def span(self) -> str:
+        """From first to last activity in words; "" below a minute."""
+        first, last = self.case.first_activity_at, self.case.last_activity_at
+        return timesince(first, last) if last - first >= timedelta(minutes=1) else ""
+
+    @property
     def sources(self) -> list[str]:
         return list(dict.fromkeys(item.alert.service_source for item in self.alerts))
 
@@ -133,17 +140,25 @@ def _thing(links: Sequence[AlertEntity]) -> Thing:
     entity = links[0].entity
     roles = {role for link in links for role in link.roles.split(",") if role}
     verdicts = [link.verdict for link in links if link.verdict not in ("", "unknown")]
-    kind = Kind(entity.kind) if entity.kind in Kind else Kind.UNKNOWN
     return Thing(
         pk=entity.pk,
         kind=entity.kind,
         pseudonym=entity.pseudonym,
-        pillar=PILLARS[pillar_of(kind).bit_length() - 1],
+        pillar=pillar_name(entity.kind),
         alerts=len(links),
         roles=tuple(sorted(roles)),
         verdict=verdicts[-1] if verdicts else "",
         ties=any(link.ties for link in links),
     )
+
+
+def pillar_name(kind: str) -> str:
+    """The link of the chain that a stored kind belongs to."""
+    try:
+        known = Kind(kind)
+    except ValueError:
+        known = Kind.UNKNOWN
+    return PILLARS[pillar_of(known).bit_length() - 1]
 
 
 def _joined(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from alerts.chain import pillar_of
-from alerts.records import Kind
 from alerts.rows import run
-from tenants.models import PILLARS, Tenant
+from csc_portal.case_file import pillar_name
+from tenants.models import Tenant
 from tenants.scope import scope
 
 NEWEST_CASES = 500
@@ -33,8 +32,7 @@ class Top:
 
     @property
     def pillar(self) -> str:
-        kind = Kind(self.kind) if self.kind in Kind else Kind.UNKNOWN
-        return PILLARS[pillar_of(kind).bit_length() - 1]
+        return pillar_name(self.kind)
 
     @property
     def label(self) -> tuple[str, uuid.UUID]:

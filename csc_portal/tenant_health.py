@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count
 
 from alerts.feed import SOURCE
-from alerts.models import Cursor, Poll, Quarantined
+from alerts.models import Cursor, Poll, Quarantined, Subscription
 from tenants.models import Tenant
 from tenants.scope import scope
 from ticketing.models import Delivery
@@ -26,6 +26,7 @@ class TenantHealth:
     quarantine_count: int
     deliveries: dict[str, int]
     troubled: list[Delivery]
+    subscriptions: list[Subscription]
 
     @property
     def failed(self) -> int:
@@ -38,7 +39,7 @@ class TenantHealth:
 
 
 def read_health(tenant: Tenant) -> TenantHealth:
-    """Six queries, each bounded."""
+    """Seven queries, each bounded."""
     unsent = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
     with scope(tenant):
         open_quarantine = Quarantined.objects.filter(resolved_at=None)
@@ -54,4 +55,5 @@ def read_health(tenant: Tenant) -> TenantHealth:
             quarantine_count=open_quarantine.count(),
             deliveries=dict(states),
             troubled=list(troubled[:SHOWN]),
+            subscriptions=list(Subscription.objects.order_by("resource")[:SHOWN]),
         )

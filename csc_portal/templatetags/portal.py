@@ -102,7 +102,7 @@ def pillar_icon(name: str) -> str:
 @register.filter
 def pseudonym(entity: tuple[str, uuid.UUID]) -> str:
     """("user", UUID) -> "User K7Q-93F"."""
-    return label(entity[0], entity[1])
+    return _labelled(entity[0], entity[1])
 
 
 @register.filter
@@ -149,7 +149,24 @@ def of(mapping: Mapping[object, object], key: object) -> object:
 @register.filter
 def entity_label(entity: object) -> str:
     """Of anything with a kind and a pseudonym."""
-    return label(getattr(entity, "kind", ""), getattr(entity, "pseudonym", uuid.UUID(int=0)))
+    return _labelled(getattr(entity, "kind", ""), getattr(entity, "pseudonym", uuid.UUID(int=0)))
+
+
+ACRONYMS = {
+    "Ip": "IP",
+    "Url": "URL",
+    "Nic": "NIC",
+    "Ai": "AI",
+    "Ad": "AD",
+    "Iot": "IoT",
+    "Oauth": "OAuth",
+    "Sas": "SAS",
+}
+
+
+def _labelled(kind: str, pseudonym: uuid.UUID) -> str:
+    first, _, rest = label(kind, pseudonym).partition(" ")
+    return f"{ACRONYMS.get(first, first)} {rest}"
 
 
 @register.filter

@@ -58,7 +58,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
         "action": action,
         "verdict": verdict,
     }
-    is_part = bool(request.htmx)  # type: ignore[attr-defined]
+    is_part = bool(request.htmx)
     response = render(request, "queue/_bulk.html" if is_part else "queue/bulk.html", context)
     response.headers["HX-Trigger"] = "casesChanged"
     return response

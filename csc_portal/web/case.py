@@ -45,7 +45,7 @@ class Person:
 @require_safe
 def case_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     entry, tenant = case_for(user_of(request), public_id, rights=desk_of(request).rights)
-    is_flyout = bool(request.htmx) and request.htmx.target == "flyout"  # type: ignore[attr-defined]
+    is_flyout = bool(request.htmx) and request.htmx.target == "flyout"
     context = _context(request, tenant, entry.case_id)
     template = "case/_flyout.html" if is_flyout else "case/page.html"
     return render(request, template, context)
@@ -57,7 +57,7 @@ def case_triage(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     user, rights = user_of(request), desk_of(request).rights
     entry, tenant = case_for(user, public_id, Role.ANALYST, rights)
     message, is_done = _act(request, tenant, entry.case_id, user)
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         context = _context(request, tenant, entry.case_id)
         context |= {"told": message, "is_done": is_done}
         response = render(request, "case/_body.html", context)

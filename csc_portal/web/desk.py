@@ -74,5 +74,5 @@ def desk_of(request: HttpRequest) -> Desk:
         kept = user_of(request).preferences.get("tenants", ())
         asked = tuple(dict.fromkeys(request.GET.getlist("tenant")))[:MOST_KEPT]
         desk = Desk(rights_of(user_of(request)), asked, tuple(kept))
-        request._desk = desk  # type: ignore[attr-defined]
+        request._desk = desk
     return desk

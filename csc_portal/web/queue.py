@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import uuid
 from dataclasses import dataclass, replace
 
 from django.http import HttpRequest, HttpResponse
@@ -68,7 +69,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         "empty": "" if found.rows else _why_empty(wanted, desk, counts.total),
         "text_scans": queue.TEXT_SCANS,
     }
-    is_part = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
+    is_part = request.htmx and request.htmx.target == "queue"
     return render(request, "queue/_queue.html" if is_part else "queue/page.html", context)
 
 
@@ -192,7 +193,7 @@ def _cases_of_entity(wanted: Filter, desk: Desk) -> list[tuple[int, int]] | None
     """(tenant id, case id) of the newest cases that name the entity; None without that filter."""
     if not wanted.entity:
         return None
-    found = queue.find_entities([wanted.entity], desk.ids, 1)
+    found = queue.find_entities([uuid.UUID(wanted.entity)], desk.ids, 1)
     if not found:
         return []
     tenant_id, entity_id = found[0]

@@ -30,5 +30,5 @@ def search(request: HttpRequest) -> HttpResponse:
         "is_long_enough": is_long_enough,
         "tenants": desk.rights.tenants,
     }
-    is_part = bool(request.htmx)  # type: ignore[attr-defined]
+    is_part = bool(request.htmx)
     return render(request, "search/_results.html" if is_part else "search/page.html", context)

@@ -21,7 +21,7 @@ function show() {
     const name = isOn ? names.get(place.dataset.pseudonym) : undefined;
     const text = name ?? place.dataset.label;
     if (place.textContent !== text) place.textContent = text;
-    place.title = name ? place.dataset.label : "";
+    place.title = name ? `${name} · ${place.dataset.label}` : "";
     place.classList.toggle("is-named", name !== undefined);
   }
 }
@@ -68,7 +68,9 @@ function tellProblems(problems) {
     const page = document.querySelector(`[data-case-page="${CSS.escape(id)}"], [data-entity-page="${CSS.escape(id)}"]`);
     for (const place of [row, page]) {
       const line = place?.querySelector("[data-names-problem]");
-      if (line) line.textContent = text;
+      if (!line) continue;
+      line.textContent = text;
+      line.title = text;
     }
   }
 }

@@ -19,6 +19,20 @@ function isKeyForUs(event) {
   return document.body.dataset.singleKeys === "on" && !isTyping && !held && !document.querySelector("dialog[open]");
 }
 
+// --- filters on a narrow screen ------------------------------------------------------
+let showsFacets = false;
+
+function showFacets() {
+  document.getElementById("facets-body")?.classList.toggle("is-shown", showsFacets);
+  document.querySelector("[data-show-facets]")?.setAttribute("aria-expanded", String(showsFacets));
+}
+
+page.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-show-facets]")) return;
+  showsFacets = !showsFacets;
+  showFacets();
+});
+
 // --- cursor --------------------------------------------------------------------
 function setCursor(row, takeFocus = true) {
   rowOf(cursor)?.classList.remove("is-cursor");
@@ -109,6 +123,13 @@ flyout.addEventListener("click", (event) => {
   if (event.target.closest("[data-flyout-previous]")) step(-1);
 });
 
+// An answer that comes late must not show a case that is no longer the one that is open.
+flyout.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target !== flyout) return;
+  const wanted = rowOf(openCase)?.dataset.url;
+  if (!wanted || !event.detail.xhr.responseURL.endsWith(wanted)) event.detail.shouldSwap = false;
+});
+
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target === flyout) {
     flyout.setAttribute("tabindex", "-1");
@@ -116,6 +137,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     flyout.scrollTop = 0;
   }
   if (event.detail.target === page) {
+    showFacets();
     lastChecked = "";
     rowOf(cursor)?.classList.add("is-cursor");
     rowOf(openCase)?.classList.add("is-open");

@@ -8,5 +8,6 @@
     root.setAttribute("data-bs-theme", theme);
   };
   apply();
+  root.classList.add("has-script");
   system.addEventListener("change", apply);
 })();

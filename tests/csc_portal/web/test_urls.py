@@ -1,0 +1,252 @@
+"""Every address, walked as a user of A and as a user of A and B: nothing of C, and 404, not 403.
+
+A new address without a rule fails `test_every_address_has_a_rule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from alerts.models import Case
+from csc_portal.urls import urlpatterns
+from tenants.models import AuditEntry, User
+from tenants.scope import scope
+from tests.csc_portal.web.conftest import SECRET, World
+from ticketing.models import Delivery
+
+Call = tuple[str, str, dict[str, object]]  # method, address, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`open`: calls that anybody of A may make and that must show nothing of C. `closed`: calls
+    that name something of C and must be answered as if it did not exist. `free`: without sign-in.
+    """
+
+    open: Callable[[World], Iterable[Call]] = lambda world: ()
+    closed: Callable[[World], Iterable[Call]] = lambda world: ()
+    is_free: bool = False
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+def page(name: str, *queries: str) -> Rule:
+    """A page without an object in its address."""
+    return Rule(lambda world: [("get", reverse(name) + query, {}) for query in ("", *queries)])
+
+
+def of_case(world: World, name: str) -> str:
+    return reverse(name, args=[world.cases["third"].public_id])
+
+
+def of_tenant(name: str, method: str = "get", **fields: object) -> Rule:
+    return Rule(closed=lambda world: [(method, reverse(name, args=["third"]), fields)])
+
+
+RULES: dict[str, Rule] = {
+    "queue": Rule(
+        lambda world: [
+            ("get", f"/{query}", {})
+            for query in (
+                "", "?tenant=third", "?tenant=qa&tenant=third", "?tenant=all&status=any",
+                f"?q={SECRET}&status=any&severity=any", f"?entity={world.entities['third']}",
+                "?status=any&severity=any&after=1-1", "?before=zzz", "?since=x",
+            )
+        ]
+    ),
+    "queue-changes": page("queue-changes", "?seen=1:1:", "?seen=1:1:&tenant=third"),
+    "queue-histogram": page("queue-histogram", "?tenant=third"),
+    "queue-export": Rule(
+        lambda world: [
+            ("get", f"/queue/export.{kind}?status=any&severity=any{more}", {})
+            for kind in ("csv", "json")
+            for more in ("", "&tenant=third")
+        ]
+    ),
+    "bulk": Rule(
+        lambda world: [
+            ("post", "/queue/bulk/", {"case": f"{world.cases['third'].public_id}~0..", "do": act})
+            for act in ("assign", "start", "reopen")
+        ]
+    ),
+    "names": Rule(
+        lambda world: [("post", "/names/", {"case": str(world.cases["third"].public_id)})],
+        lambda world: [("post", "/names/", {"entity": str(world.entities["third"])})],
+    ),
+    "names-toggle": Rule(lambda world: [("post", "/names/toggle/", {"on": "yes"})]),
+    "chain": page("chain", "?tenant=third"),
+    "case": Rule(closed=lambda world: [("get", of_case(world, "case"), {})]),
+    "case-triage": Rule(
+        closed=lambda world: [
+            ("post", of_case(world, "case-triage"), {"do": act, "version": "1", "assignee": "me"})
+            for act in ("assign", "start", "reopen", "nonsense")
+        ]
+    ),
+    "entity": Rule(
+        closed=lambda world: [("get", reverse("entity", args=[world.entities["third"]]), {})]
+    ),
+    "tenants": page("tenants", "?tenant=third", "?state=active", "?page=99", "?state=nonsense"),
+    "tenant-new": Rule(closed=lambda world: [("get", "/tenants/new/", {}),
+                                             ("post", "/tenants/new/", {})]),
+    "tenant": of_tenant("tenant"),
+    "tenant-retry": of_tenant("tenant-retry", "post"),
+    "tenant-state": of_tenant("tenant-state", "post", state="paused"),
+    "tenant-details": of_tenant("tenant-details"),
+    "health": page("health", "?tenant=third"),
+    "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz"),
+    "search": Rule(
+        lambda world: [
+            ("post", "/search/", {"text": text})
+            for text in (
+                "third", SECRET, "person.0@third.example", "pc-0.third.example",
+                str(world.cases["third"].pk),
+            )
+        ]
+    ),
+    "scope": Rule(lambda world: [("post", "/scope/", {"slug": "third", "next": "/chain/"})]),
+    "scope-options": page("scope-options", "?find=third", "?tenant=third"),
+    "login": Rule(is_free=True),
+    "logout": Rule(),
+    "password": page("password"),
+    "preference": Rule(lambda world: [("post", "/account/preference/", {"theme": "dark"})]),
+    "healthz": Rule(is_free=True),
+    "readyz": Rule(is_free=True),
+}  # fmt: skip
+
+
+def test_every_address_has_a_rule() -> None:
+    assert {pattern.name for pattern in urlpatterns} == set(RULES)
+
+
+@pytest.fixture(params=["qa", "qa and qatest"])
+def colleague(request, sign_in, world: World) -> Client:
+    """An admin of A alone, or of A and B: the strongest that must not see C."""
+    tenants = [world.tenants[slug] for slug in request.param.split(" and ")]
+    return sign_in("admin", *tenants)
+
+
+def call(client: Client, call: Call):  # type: ignore[no-untyped-def]
+    method, path, fields = call
+    return getattr(client, method)(path, fields) if fields else getattr(client, method)(path)
+
+
+def traces(world: World) -> list[str]:
+    """Whatever would give away something of C."""
+    case = world.cases["third"]
+    return [
+        f"{SECRET} ", "THIRD", str(case.public_id), str(world.entities["third"]),
+        str(world.tenants["third"].directory_id), "/tenants/third/",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_nothing_of_another_tenant_is_shown(name: str, colleague: Client, world: World) -> None:
+    for one in RULES[name].open(world):
+        answer = call(colleague, one)
+        assert answer.status_code in (200, 204, 302, 400), one
+        text = answer.content.decode() + str(dict(answer.headers))
+        typed = f"{one[1]} {one[2]}"  # what the user brought along may come back
+        found = [trace for trace in traces(world) if trace in text and trace not in typed]
+        assert not found, one
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_what_is_anothers_does_not_exist(name: str, colleague: Client, world: World) -> None:
+    for one in RULES[name].closed(world):
+        assert call(colleague, one).status_code == 404, one
+
+
+def test_nothing_of_another_tenant_is_changed(colleague: Client, world: World) -> None:
+    for rule in RULES.values():
+        for one in (*rule.open(world), *rule.closed(world)):
+            call(colleague, one)
+    with scope(world.tenants["third"]):
+        case = Case.objects.get(pk=world.cases["third"].pk)
+        assert (case.status, case.assignee_id, case.version) == (0, None, 1)
+        assert Delivery.objects.filter(state="failed").count() == 1
+    world.tenants["third"].refresh_from_db()
+    assert world.tenants["third"].state == "active"
+    assert User.objects.get(pk=colleague.person.pk).preferences["tenants"] == []  # type: ignore[attr-defined]
+    assert not AuditEntry.objects.filter(tenant=world.tenants["third"]).exists()
+
+
+def test_the_walk_would_find_something(sign_in, world: World) -> None:
+    """Who may see C sees the traces that the walk looks for."""
+    admin = sign_in("admin")
+    listed = admin.get("/?status=any&severity=any").content.decode()
+    assert f"{SECRET} " in listed
+    assert "THIRD" in listed
+    for name in ("case", "entity", "tenant", "tenant-details"):
+        for one in RULES[name].closed(world):
+            assert call(admin, one).status_code == 200, one
+
+
+@pytest.mark.parametrize("name", sorted(name for name, rule in RULES.items() if not rule.is_free))
+def test_strangers_are_sent_to_the_sign_in(name: str, world: World, client: Client) -> None:
+    for one in (*RULES[name].open(world), *RULES[name].closed(world)):
+        answer = call(client, one)
+        assert answer.status_code == 302, one
+        assert answer.headers["Location"].startswith("/account/login/"), one
+
+
+def test_the_probes_are_open(client: Client, db) -> None:
+    assert client.get("/healthz").content == b"ok"
+    assert client.get("/readyz").content == b"ok"
+
+
+def test_similar_slugs_are_kept_apart(sign_in, world: World) -> None:
+    """`qa` is the beginning of `qatest`."""
+    of_qa = sign_in("viewer", world.tenants["qa"])
+    assert of_qa.get("/tenants/qa/").status_code == 200
+    assert of_qa.get("/tenants/qatest/").status_code == 404
+    listed = of_qa.get("/?status=any&severity=any&tenant=qatest").content.decode()
+    assert "You have no tenant" in listed
+    assert "case-row" not in listed
+    both = sign_in("viewer", world.tenants["qa"], world.tenants["qatest"])
+    assert both.get("/?severity=any&tenant=qatest").content.decode().count('class="case-row') == 3
+    assert both.get("/?severity=any").content.decode().count('class="case-row') == 6
+
+
+class TestRoles:
+    """The lesser role is refused what the greater may."""
+
+    def test_a_viewer_changes_nothing(self, sign_in, world: World) -> None:
+        viewer = sign_in("viewer", world.tenants["qa"])
+        case = world.cases["qa"]
+        triage = reverse("case-triage", args=[case.public_id])
+        assert viewer.post(triage, {"do": "start", "version": "1"}).status_code == 404
+        assert viewer.post("/tenants/qa/retry/").status_code == 404
+        assert viewer.post("/tenants/qa/state/", {"state": "paused"}).status_code == 404
+        answer = viewer.post("/queue/bulk/", {"case": f"{case.public_id}~0..", "do": "start"})
+        assert "only look at" in answer.content.decode()
+        with scope(world.tenants["qa"]):
+            assert Case.objects.get(pk=case.pk).version == 1
+
+    def test_a_viewer_sees_no_names(self, sign_in, world: World) -> None:
+        viewer = sign_in("viewer", world.tenants["qa"])
+        case = str(world.cases["qa"].public_id)
+        answer = viewer.post("/names/", {"case": case}).json()
+        assert answer["names"] == {}
+        assert "may not see names" in answer["problems"][case]
+        assert viewer.post("/names/", {"entity": str(world.entities["qa"])}).status_code == 404
+        assert "data-names-toggle" not in viewer.get("/").content.decode()
+
+    def test_an_analyst_manages_no_tenant(self, sign_in, world: World) -> None:
+        analyst = sign_in("analyst", world.tenants["qa"])
+        assert analyst.post("/tenants/qa/state/", {"state": "paused"}).status_code == 404
+        assert analyst.get("/audit/").status_code == 404
+        assert analyst.get("/tenants/new/").status_code == 404
+
+    def test_an_admin_of_one_tenant_onboards_none(self, sign_in, world: World) -> None:
+        admin = sign_in("admin", world.tenants["qa"])
+        assert admin.get("/tenants/new/").status_code == 404
+        assert admin.get("/audit/").status_code == 200
+
+    def test_someone_switched_off_sees_nothing(self, sign_in, world: World) -> None:
+        admin = sign_in("admin", world.tenants["qa"])
+        User.objects.filter(pk=admin.person.pk).update(is_active=False)
+        assert admin.get("/").status_code == 302
