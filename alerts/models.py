@@ -236,7 +236,7 @@ class Poll(models.Model):
 
 
 class Subscription(models.Model):
-    """A resource that Microsoft should tell us about, and whether it does. No secret stands here."""
+    """A resource that Microsoft should tell us about, and whether it does. It holds no secret."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
