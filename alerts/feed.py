@@ -10,7 +10,7 @@ import orjson
 from django.db import DataError
 
 from alerts.ingest import Counts, store_page
-from alerts.models import Alert, Poll
+from alerts.models import Alert, Poll, Quarantined
 from alerts.normalise import Unreadable
 from alerts.prepare import Prepared, prepare_page, reject
 from alerts.records import AlertRecord
@@ -99,6 +99,12 @@ def forget_old_polls(tenant: Tenant, before: datetime) -> None:
     """Health shows some days; older reads need no row."""
     with scope(tenant):
         Poll.objects.filter(state=Poll.State.FETCHED, started_at__lt=before).delete()
+
+
+def quarantined_ids() -> list[str]:
+    """Ids of the documents that could not be read, where they have one. Inside the scope."""
+    rows = Quarantined.objects.filter(resolved_at=None, is_provider_id=True)
+    return list(rows.values_list("reference", flat=True))
 
 
 def provider_ids(case_id: int, limit: int) -> list[str]:

@@ -107,6 +107,12 @@ def try_failed_again(source: str, now: datetime) -> int:
     return aside.filter(finished_at__lte=now - TRIED_AGAIN_AFTER).update(state=Poll.State.RETRYING)
 
 
+def try_all_again() -> int:
+    """A person asks for it: also what was given up is read again with the next poll."""
+    aside = Poll.objects.filter(state__in=[Poll.State.FAILED, Poll.State.GAP], is_extra=False)
+    return aside.update(state=Poll.State.RETRYING)
+
+
 def unread_count() -> int:
     """Windows of all sources that are not read although they should be."""
     states = [Poll.State.RETRYING, Poll.State.FAILED, Poll.State.GAP]

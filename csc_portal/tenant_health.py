@@ -9,6 +9,8 @@ from django.db.models import Count
 
 from alerts.feed import SOURCE
 from alerts.models import Cursor, Poll, Quarantined, Subscription
+from clients.throttle import FamilyState
+from tenants.directories import governor
 from tenants.models import Tenant
 from tenants.scope import scope
 from ticketing.models import Delivery
@@ -57,3 +59,11 @@ def read_health(tenant: Tenant) -> TenantHealth:
             troubled=list(troubled[:SHOWN]),
             subscriptions=list(Subscription.objects.order_by("resource")[:SHOWN]),
         )
+
+
+def budget(tenant: Tenant) -> list[FamilyState]:
+    """What the directory's request budget looks like, families in use first; one round trip."""
+    states = governor().state(str(tenant.directory_id))
+    return sorted(
+        (state for state in states if state.used or state.paused_s), key=lambda state: -state.used
+    )

@@ -5,18 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db.models import Count, F, Q, Sum
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from csc_portal.access import tenant_for
-from csc_portal.tenant_health import read_health
+from alerts.blind_spots import blind_spots
+from alerts.ledger import try_all_again
+from csc_portal.access import Role, tenant_for
+from csc_portal.heat import heat_map
+from csc_portal.pipeline import replay_quarantined
+from csc_portal.tenant_health import budget, read_health
 from csc_portal.web.desk import desk_of, user_of
+from tenants.audit import record
 from tenants.models import Tenant
+from tenants.scope import scope
 
 SHOWN = 50
+HEAT_ROWS = 20
+AGAIN = {
+    "poll": "What is new at",
+    "windows": "The windows that were set aside of",
+    "quarantined": "The quarantined documents of",
+}
 OVERDUE_AFTER = timedelta(minutes=5)
 
 
@@ -76,6 +90,39 @@ def _attention(tenant: Tenant, now: datetime) -> Attention:
 
 
 @require_safe
+def heat(request: HttpRequest) -> HttpResponse:
+    """The ledger of the tenants in scope, those in trouble first; a page of them, kept live."""
+    desk, now = desk_of(request), timezone.now()
+    tenants = Tenant.objects.filter(pk__in=desk.ids, state=Tenant.State.ACTIVE)
+    ordered = tenants.order_by("-failures", "-unread_windows", "name", "pk")
+    page = Paginator(ordered, HEAT_ROWS).get_page(request.GET.get("page"))
+    context = {"rows": heat_map(page.object_list, now), "page": page}
+    return render(request, "health/_heat.html", context)
+
+
+@require_POST
+def read_again(request: HttpRequest, slug: str) -> HttpResponse:
+    """Poll now, read windows that were set aside, or read quarantined documents again."""
+    user = user_of(request)
+    tenant = tenant_for(user, slug, Role.ANALYST)
+    what = request.POST.get("what", "")
+    if what not in AGAIN:
+        raise Http404
+    if what == "windows":
+        with scope(tenant):
+            try_all_again()
+    if what == "quarantined":
+        replay_quarantined.delay(tenant.pk)
+    else:
+        Tenant.objects.filter(pk=tenant.pk, state=Tenant.State.ACTIVE).update(
+            next_poll_at=timezone.now()
+        )
+    record(user.username, f"read_again_{what}", tenant)
+    messages.success(request, f"{AGAIN[what]} {tenant.name} will be read in a moment.")
+    return redirect("tenant", slug=slug)
+
+
+@require_safe
 def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
     """Reads, quarantine and deliveries of one tenant, for below its line."""
     rights = desk_of(request).rights
@@ -84,5 +131,7 @@ def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
         "tenant": tenant,
         "ref": rights.tenants[tenant.pk],
         "health": read_health(tenant),
+        "blind_spots": blind_spots(tenant),
+        "budget": budget(tenant),
     }
     return render(request, "health/_tenant.html", context)

@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from alerts.blind_spots import blind_spots
 from clients.errors import ApiError
 from csc_portal.access import Role, is_provider_admin, tenant_for
 from csc_portal.onboard import NewTicketing, onboard
 from csc_portal.queue import open_by_tenant
-from csc_portal.tenant_health import TenantHealth, read_health
+from csc_portal.tenant_health import TenantHealth, budget, read_health
 from csc_portal.web.desk import desk_of, user_of
 from tenants.audit import record
 from tenants.directories import BadSecret
@@ -83,6 +84,8 @@ def tenant_page(request: HttpRequest, slug: str) -> HttpResponse:
         "ref": rights.tenants[tenant.pk],
         "line": TenantLine(tenant, open_by_tenant([tenant.pk]).get(tenant.pk, {})),
         "health": health,
+        "blind_spots": blind_spots(tenant),
+        "budget": budget(tenant),
         "ticketing": getattr(tenant, "ticketing", None),
     }
     return render(request, "tenants/tenant.html", context)

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from django.core.management.base import CommandError, CommandParser
 
-from alerts.models import Alert, Case, Quarantined
+from alerts.feed import quarantined_ids
+from alerts.models import Alert, Case
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import alerts_by_id
 from csc_portal.management.base import PortalCommand
@@ -49,8 +50,7 @@ class Command(PortalCommand):
 def _ids(tenant: Tenant, options: dict[str, Any]) -> list[str]:
     with scope(tenant):
         if options["quarantined"]:
-            rows = Quarantined.objects.filter(resolved_at=None, is_provider_id=True)
-            return list(rows.values_list("reference", flat=True))
+            return quarantined_ids()
         if options["alert"]:
             return [options["alert"]]
         given = options["case"]

@@ -96,7 +96,9 @@ RULES: dict[str, Rule] = {
     "tenant-retry": of_tenant("tenant-retry", "post"),
     "tenant-state": of_tenant("tenant-state", "post", state="paused"),
     "tenant-details": of_tenant("tenant-details"),
+    "tenant-again": of_tenant("tenant-again", "post", what="poll"),
     "health": page("health", "?tenant=third"),
+    "health-heat": page("health-heat", "?tenant=third"),
     "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz"),
     "search": Rule(
         lambda world: [
