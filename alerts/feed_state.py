@@ -28,11 +28,17 @@ class FeedState:
 
 
 def feed_state(now: datetime) -> FeedState:
-    """Changes of the last day per hour, the youngest change, and what is not read."""
+    """Changes per hour, the youngest change, and what is not read.
+
+    The rate is that of the last day, or of the last quarter of an hour if that was busier.
+    """
     last = Alert.objects.aggregate(last=Max("updated_at"))["last"]
     baseline = _changes(last - BASELINE, last) if last else 0
     return FeedState(
-        alerts_per_hour=_changes(now - timedelta(days=1), now) / 24,
+        alerts_per_hour=max(
+            _changes(now - timedelta(days=1), now) / 24,
+            _changes(now - timedelta(minutes=15), now) * 4,
+        ),
         last_alert_at=last,
         is_silent=is_silent(baseline, last, now),
         unread_windows=unread_count(),

