@@ -11,10 +11,14 @@ from celery.signals import setup_logging
 from django.conf import settings
 from kombu import Queue
 
+from csc_portal.broker import use_for_redis
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csc_portal.settings")
 
 
 logger = logging.getLogger(__name__)
+
+use_for_redis()
 
 
 class TaskFailed(RuntimeError):

@@ -18,11 +18,19 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
 from alerts.blind_spots import check_sources, is_check_due
-from alerts.feed import SOURCE, Content, forget_old_polls, read_alerts, take_documents
+from alerts.feed import (
+    SOURCE,
+    Content,
+    forget_old_polls,
+    quarantined_ids,
+    read_alerts,
+    take_documents,
+)
 from alerts.feed_state import feed_state
 from alerts.incidents import SOURCE as INCIDENTS
 from alerts.incidents import is_due, read_incidents
@@ -33,6 +41,7 @@ from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
 from csc_portal.polling import Pace, next_poll
+from csc_portal.turns import turn
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -43,8 +52,14 @@ from ticketing.plan import plan_deliveries
 logger = logging.getLogger(__name__)
 
 KEEP_POLLS = timedelta(days=7)
-STUCK_AFTER = timedelta(minutes=20)
+STUCK_AFTER = timedelta(minutes=2)
+"""A poll that was asked for and not begun by then is asked for again: its message may be lost."""
+BUSY_FOR = timedelta(seconds=10)
 HINTED_POLLS_APART = timedelta(seconds=5)
+
+
+class Unforeseen(RuntimeError):
+    """Stands for an error on a tenant's row, whose own text could quote a document."""
 
 
 @dataclass(slots=True)
@@ -71,6 +86,7 @@ def run_tenant(
     """
     content: Content = {}
     run = Run()
+    tenant.poll_began_at = timezone.now()
     try:
         run.counts = read_alerts(
             tenant,
@@ -202,14 +218,14 @@ def send_deliveries(
 
 
 def _has_ticketing(tenant: Tenant) -> bool:
-    connection = getattr(tenant, "ticketing", None)
-    return connection is not None and connection.is_enabled
+    ticketing = getattr(tenant, "ticketing", None)
+    return ticketing is not None and ticketing.is_enabled
 
 
 def _outlet(tenant: Tenant) -> Outlet:
-    connection = tenant.ticketing
+    ticketing = tenant.ticketing
     return Outlet(
-        tenant, graph_for(tenant), connection.system, connect(connection), settings.PORTAL_URL
+        tenant, graph_for(tenant), ticketing.system, connect(ticketing), settings.PORTAL_URL
     )
 
 
@@ -227,9 +243,10 @@ def note_success(tenant: Tenant) -> None:
         shortest_s=settings.POLL_INTERVAL_S,
         longest_s=settings.POLL_INTERVAL_MAX_S,
     )
+    _set_next_poll(tenant, next_poll(tenant.pk, pace, now))
     Tenant.objects.filter(pk=tenant.pk).update(
         polled_at=now,
-        next_poll_at=next_poll(tenant.pk, pace, now),
+        poll_began_at=tenant.poll_began_at,
         failing_since=None,
         failures=0,
         last_error="",
@@ -244,13 +261,22 @@ def note_failure(tenant: Tenant, err: Exception) -> None:
     now = timezone.now()
     told = timedelta(seconds=getattr(err, "retry_after_s", None) or 0)
     pace = Pace(0, failures=tenant.failures + 1, shortest_s=settings.POLL_INTERVAL_S)
+    _set_next_poll(tenant, max(next_poll(tenant.pk, pace, now), now + told))
     Tenant.objects.filter(pk=tenant.pk).update(
-        next_poll_at=max(next_poll(tenant.pk, pace, now), now + told),
+        poll_began_at=tenant.poll_began_at,
         failing_since=tenant.failing_since or now,
         failures=F("failures") + 1,
         last_error=str(err)[:300],
     )
     logger.warning("poll failed tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
+
+
+def _set_next_poll(tenant: Tenant, at: datetime) -> None:
+    """Unless somebody asked for an earlier one meanwhile, who would wait in vain."""
+    as_it_was = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
+    if tenant.next_poll_at is None:
+        as_it_was = Tenant.objects.filter(pk=tenant.pk, next_poll_at__isnull=True)
+    as_it_was.update(next_poll_at=at)
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -264,13 +290,12 @@ def start_due() -> None:
         Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=now)
     )
     for tenant in due.order_by(F("next_poll_at").asc(nulls_first=True))[:500]:
-        # Compare and set: two beats or a slow worker start it once. A poll that is lost is due
-        # again after STUCK_AFTER.
+        # Compare and set: two beats or a slow worker start it once.
         claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
         if tenant.next_poll_at is None:
             claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at__isnull=True)
         if claimed.update(next_poll_at=now + STUCK_AFTER):
-            poll_tenant.apply_async((tenant.pk,), queue=_lane(tenant, "ingest"))
+            poll_tenant.apply_async((tenant.pk, now.isoformat()), queue=_lane(tenant, "ingest"))
 
 
 def poll_at_once(tenant: Tenant, wait: timedelta = timedelta()) -> None:
@@ -283,11 +308,36 @@ def poll_at_once(tenant: Tenant, wait: timedelta = timedelta()) -> None:
 
 @shared_task(time_limit=900, soft_time_limit=840)
 @at_priority(Priority.POLL)
-def poll_tenant(tenant_id: int) -> None:
-    """Read what is new, make cases of it, send their tickets."""
+def poll_tenant(tenant_id: int, asked_at: str = "") -> None:
+    """Read what is new, make cases of it, send their tickets.
+
+    `asked_at` (ISO 8601): the message is void if a poll began and ended since. It comes twice when
+    it had to wait for long in a full queue.
+    """
     tenant = _active(tenant_id)
-    if tenant is not None:
+    if tenant is None or _was_polled_since(tenant, asked_at):
+        return
+    with turn(tenant.pk) as is_ours:
+        if is_ours:
+            _poll(tenant)
+        else:  # a long read is under way; what it misses is read after it
+            at = timezone.now() + BUSY_FOR
+            Tenant.objects.filter(pk=tenant.pk).update(next_poll_at=at)
+
+
+def _poll(tenant: Tenant) -> None:
+    """What nobody foresaw is shown on the row like every other failure, then raised."""
+    try:
         run_tenant(tenant)
+    except Exception as err:
+        connection.close_if_unusable_or_obsolete()
+        note_failure(tenant, Unforeseen(f"An error of the portal itself ({type(err).__name__})."))
+        raise
+
+
+def _was_polled_since(tenant: Tenant, asked_at: str) -> bool:
+    began = tenant.poll_began_at
+    return bool(asked_at and began and began >= datetime.fromisoformat(asked_at))
 
 
 @shared_task(time_limit=900, soft_time_limit=840)
@@ -297,6 +347,17 @@ def deliver(tenant_id: int) -> None:
     tenant = _active(tenant_id)
     if tenant is not None:
         send_deliveries(tenant)
+
+
+@shared_task(time_limit=900, soft_time_limit=840)
+@at_priority(Priority.PERSON)
+def replay_quarantined(tenant_id: int) -> None:
+    """Read the documents that could not be read again, by their ids."""
+    tenant = _active(tenant_id)
+    if tenant is not None:
+        with scope(tenant):
+            ids = quarantined_ids()
+        run_ids(tenant, ids)
 
 
 @shared_task(time_limit=60, soft_time_limit=50)

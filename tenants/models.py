@@ -45,6 +45,9 @@ class Tenant(TenantMixin):
     next_poll_at = models.DateTimeField(null=True, blank=True)
     next_delivery_at = models.DateTimeField(null=True, blank=True)
     polled_at = models.DateTimeField(null=True, blank=True, help_text="Last complete poll")
+    poll_began_at = models.DateTimeField(
+        null=True, blank=True, help_text="Begin of the last poll that ended, well or not"
+    )
     failing_since = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from tenants.isolation import drop_tenant_role
 from tenants.migrating import fingerprint, migrate_tenant
@@ -21,6 +22,8 @@ from tenants.models import (
     schema_of,
 )
 from tenants.scope import owner, scope
+
+ERASE_ATTEMPTS = 4
 
 
 class OnboardingError(ValueError):
@@ -91,16 +94,32 @@ def create_tenant(new: NewTenant) -> Tenant:
 
 
 def erase_tenant(tenant: Tenant) -> None:
-    """Everything that the database holds of the tenant, at once: queue rows, schema, role, row."""
-    with transaction.atomic():
-        with scope(tenant):
-            for model in (QueueEntry, QueueRollup, EntityIndex):
-                model.objects.all().delete()
-            connection.check_constraints()
-        with owner():
-            drop_tenant_role(tenant)
-        TicketConnection.objects.filter(tenant=tenant).delete()
-        tenant.delete()
+    """Everything that the database holds of the tenant, at once: queue rows, schema, role, row.
+
+    A worker that still writes for the tenant can stand in the way (a deadlock); it soon ends.
+    """
+    for attempt in range(1, ERASE_ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                _erase(tenant)
+        except OperationalError:
+            if connection.in_atomic_block or attempt == ERASE_ATTEMPTS:
+                raise
+            time.sleep(attempt)
+        else:
+            return
+
+
+def _erase(tenant: Tenant) -> None:
+    with scope(tenant):
+        for model in (QueueEntry, QueueRollup, EntityIndex):
+            model.objects.all().delete()
+        connection.check_constraints()
+    with owner():
+        drop_tenant_role(tenant)
+    TicketConnection.objects.filter(tenant=tenant).delete()
+    # By a copy: one that is deleted loses its key, which another attempt would need.
+    Tenant.objects.get(pk=tenant.pk).delete()
 
 
 def _schema_exists(schema: str) -> bool:

@@ -80,6 +80,9 @@ class Processes:
         self._running[name] = process
         return process
 
+    def python(self, name: str, *words: str) -> None:
+        self.start(name, [sys.executable, *words])
+
     def manage(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "manage.py", *words],
@@ -98,6 +101,11 @@ class Processes:
     def send(self, name: str, number: signal.Signals) -> None:
         """A signal to the process and all of its children."""
         os.killpg(self._running[name].pid, number)
+
+    def children(self, name: str) -> list[int]:
+        pid = self._running[name].pid
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(word) for word in found.split()]
 
     def kill(self, name: str) -> None:
         """No time to tidy up, for it and its children."""
@@ -120,10 +128,6 @@ class Processes:
 
 def _celery(*words: str) -> list[str]:
     return [sys.executable, "-m", "celery", "--app", "csc_portal", *words]
-
-
-def manage_command(*words: str) -> list[str]:
-    return [sys.executable, "manage.py", *words]
 
 
 # --- tenants --------------------------------------------------------------------------------------
