@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import environ
 
 from csc_portal.backing import Backing
+from csc_portal.trust import trust_both
 from tenants.secrets import SecretKey, SecretKeyFallbacks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -17,9 +18,7 @@ env = environ.Env()
 
 CSC_DATA_DIR = Path(env.str("CSC_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 
-# requests reads REQUESTS_CA_BUNDLE only; one variable is enough for the operator.
-if "SSL_CERT_FILE" in os.environ:
-    os.environ.setdefault("REQUESTS_CA_BUNDLE", os.environ["SSL_CERT_FILE"])
+trust_both(os.environ)
 
 # --- Microsoft ----------------------------------------------------------------------------------
 AZURE_CLOUD = env.str("AZURE_CLOUD", default="public")
