@@ -130,51 +130,62 @@ def parse(query: QueryDict) -> Filter:
 class Condition:
     """SQL over `q`, the queue's rows, and its parameters. Made of constants; values are bound."""
 
-    sql: str
-    parameters: tuple[object, ...]
+    sql: str = "true"
+    parameters: tuple[object, ...] = ()
+
+    def __and__(self, other: Condition) -> Condition:
+        parts = [part for part in (self.sql, other.sql) if part != "true"]
+        return Condition(" AND ".join(parts) or "true", self.parameters + other.parameters)
 
 
-def condition(wanted: Filter, me: int) -> Condition:
-    """Everything but tenants, text and entity. `me` is the user for whom `assignee=me` holds."""
-    parts: list[str] = []
-    parameters: list[object] = []
+def walked(wanted: Filter, me: int) -> Condition:
+    """What an index serves. `me` is the user for whom `assignee=me` holds."""
+    met = _status(wanted)
+    if wanted.assignee == "me":
+        met &= Condition("q.assignee_id = %s", (me,))
+    if wanted.since:
+        met &= Condition("q.last_activity_at >= %s", (datetime.fromisoformat(wanted.since),))
+    if wanted.until:
+        met &= Condition("q.last_activity_at < %s", (datetime.fromisoformat(wanted.until),))
+    return met
 
-    def add(sql: str, *values: object) -> None:
-        parts.append(sql)
-        parameters.extend(values)
 
-    _add_status(wanted, add)
+def checked(wanted: Filter) -> Condition:
+    """What each row has to be looked at for."""
+    met = Condition()
     ranks = sorted(SEVERITY_RANKS[name] for name in wanted.severities)
     if len(ranks) < len(SEVERITIES):
-        add("q.severity = ANY(%s)", ranks)
+        met &= Condition("q.severity = ANY(%s)", (ranks,))
     if wanted.pillar:
-        add("q.pillars & %s > 0", sum(PILLAR_BITS[name] for name in wanted.pillar))
+        bits = sum(PILLAR_BITS[name] for name in wanted.pillar)
+        met &= Condition("q.pillars & %s > 0", (bits,))
     if wanted.source:
-        add("q.source = ANY(%s)", list(wanted.source))
+        met &= Condition("q.source = ANY(%s)", (list(wanted.source),))
     if wanted.verdict:
-        add("q.verdict = ANY(%s)", [VERDICTS[name] for name in wanted.verdict])
-    if wanted.assignee == "me":
-        add("q.assignee_id = %s", me)
-    elif wanted.assignee:
-        add(f"q.assignee_id IS {'NULL' if wanted.assignee == 'none' else 'NOT NULL'}")
+        met &= Condition("q.verdict = ANY(%s)", ([VERDICTS[name] for name in wanted.verdict],))
+    if wanted.assignee in ("none", "anyone"):
+        nobody = "" if wanted.assignee == "none" else "NOT "
+        met &= Condition(f"q.assignee_id IS {nobody}NULL")
     if wanted.ticket:
-        add("q.ticket_ref <> ''" if wanted.ticket == "yes" else "q.ticket_ref = ''")
-    if wanted.since:
-        add("q.last_activity_at >= %s", datetime.fromisoformat(wanted.since))
-    if wanted.until:
-        add("q.last_activity_at < %s", datetime.fromisoformat(wanted.until))
-    return Condition(" AND ".join(parts) or "true", tuple(parameters))
+        met &= Condition(f"q.ticket_ref {'<>' if wanted.ticket == 'yes' else '='} ''")
+    if wanted.q:
+        met &= Condition("q.title ILIKE %s", (_like(wanted.q),))
+    return met
 
 
-def _add_status(wanted: Filter, add: Any) -> None:
+def _status(wanted: Filter) -> Condition:
     """One predicate at most: a second one on the same column misleads the planner."""
     numbers = sorted(STATUSES[name] for name in wanted.statuses)
     if numbers == [QueueEntry.Status.NEW, QueueEntry.Status.IN_PROGRESS]:
-        add("q.status < 2")
-    elif len(numbers) == 1:
-        add(f"q.status = {numbers[0]}")  # a constant, so that partial indexes can be used
-    elif len(numbers) == 2:
-        add("q.status = ANY(%s)", numbers)
+        return Condition("q.status < 2")
+    if len(numbers) == 1:
+        return Condition(f"q.status = {numbers[0]}")  # constant: partial indexes can be used
+    return Condition("q.status = ANY(%s)", (numbers,)) if len(numbers) == 2 else Condition()
+
+
+def _like(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:

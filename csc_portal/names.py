@@ -58,6 +58,7 @@ class Reading:
 
     tenant: Tenant
     alert_ids: tuple[str, ...]
+    cases: int
     shown: dict[uuid.UUID, uuid.UUID]
 
 
@@ -77,24 +78,24 @@ def of_cases(
         found = run(
             OF_CASES, [list(case_ids), pseudonyms is None, list(pseudonyms or ()), MOST_ENTITIES]
         )
-        return _reading(tenant, found)
+        return _reading(tenant, found, len(case_ids))
 
 
 def of_entity(tenant: Tenant, entity_id: int) -> Reading:
     with scope(tenant):
-        return _reading(tenant, run(OF_ENTITY, [entity_id]))
+        return _reading(tenant, run(OF_ENTITY, [entity_id]), 0)
 
 
-def _reading(tenant: Tenant, found: list[tuple[int, uuid.UUID, str]]) -> Reading:
+def _reading(tenant: Tenant, found: list[tuple[int, uuid.UUID, str]], cases: int) -> Reading:
     """Inside the tenant's scope. `found`: (entity id, its pseudonym, an alert that names it)."""
     pseudonym_of = {entity_id: pseudonym for entity_id, pseudonym, _ in found}
     keys = run(KEYS, [list(pseudonym_of)])
     shown = {key: pseudonym_of[entity_id] for key, entity_id in keys}
     alert_ids = tuple(dict.fromkeys(alert_id for _, _, alert_id in found))
-    return Reading(tenant, alert_ids[:MOST_ALERTS], shown)
+    return Reading(tenant, alert_ids[:MOST_ALERTS], cases, shown)
 
 
-def show(readings: Sequence[Reading], actor: str, subject: str, cases: int) -> Names:
+def show(readings: Sequence[Reading], actor: str, subject: str) -> Names:
     """Read all at once and record who was shown names of which tenant. Never raises ApiError.
 
     `subject` says what was looked at ("queue", "case ..."); the entry holds counts, no name.
@@ -110,7 +111,7 @@ def show(readings: Sequence[Reading], actor: str, subject: str, cases: int) -> N
     for reading in readings:
         count = len(set(reading.shown.values()) & result.names.keys())
         if count:
-            facts: dict[str, object] = {"names": count, "cases": cases}
+            facts: dict[str, object] = {"names": count, "cases": reading.cases}
             record(actor, "names_shown", reading.tenant, subject, facts)
     return result
 

@@ -15,14 +15,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alerts.rows import run
-from csc_portal.filters import Condition, Filter, condition
+from csc_portal.filters import Condition, Filter, checked, walked
 from tenants.models import PILLARS, ROLLUP_CELLS, SEVERITIES
 from tenants.scope import granted
 
 PAGE_SIZE = 50
 MOST_CHANGES = 200
-TEXT_SCANS = 10_000
-"""Text is looked for in so many of the newest rows: under row-level security no index serves it."""
+SCANS = 10_000
+"""So many rows are looked at for a page. A filter that no index serves (rare products, words of a
+title: under row-level security none may) then ends with a cursor to go on, not in a long wait."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _SNAPSHOT = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?")
@@ -69,12 +70,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`after` and `before` continue; "" at an end. `seen` is for `changes`."""
+    """`after` and `before` continue; "" at an end. `seen` is for `changes`. `is_cut`: SCANS rows
+    were looked at, and older ones may meet the filter as well.
+    """
 
     rows: list[Row]
     after: str
     before: str
     seen: str
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,16 @@ _ENTITIES = [field.name for field in fields(Row)].index("entities")
 _PAGE = """
 SELECT now_seen.snapshot, found.* FROM (SELECT pg_current_snapshot()::text AS snapshot) AS now_seen
 LEFT JOIN LATERAL (
-  SELECT {columns} FROM {source} WHERE {where}
-  ORDER BY q.last_activity_at {way}, q.id {way} LIMIT %s
+  SELECT {columns} FROM (
+    SELECT q.* FROM tenants_queueentry q WHERE {walked}
+    ORDER BY q.last_activity_at {way}, q.id {way} LIMIT {scans}) AS q
+  WHERE {checked} ORDER BY q.last_activity_at {way}, q.id {way} LIMIT %s
 ) AS found ON true
 """
-_TEXT = """(
-  SELECT q.* FROM tenants_queueentry q WHERE {where}
-  ORDER BY q.last_activity_at {way}, q.id {way} LIMIT {scans}) AS q"""
+_LAST_SCANNED = """
+SELECT q.last_activity_at, q.id FROM tenants_queueentry q WHERE {walked}
+ORDER BY q.last_activity_at DESC, q.id DESC OFFSET {scans} - 1 LIMIT 1
+"""
 _CHANGES = """
 SELECT now_seen.snapshot, found.* FROM (SELECT pg_current_snapshot()::text AS snapshot) AS now_seen
 LEFT JOIN LATERAL (
@@ -122,30 +129,40 @@ def page(
     limit: int = PAGE_SIZE,
     cases: Sequence[tuple[int, int]] | None = None,
     public_ids: Sequence[uuid.UUID] | None = None,
+    total: int = SCANS,
 ) -> Page:
     """Rows of the tenants that meet the filter, newest activity first.
 
     `after`, `before`: a cursor of an earlier page; one that can't be read counts as none. `cases`
     and `public_ids`: only these, the former as (tenant id, case id).
+    `total`: how many rows the tenants have, roughly (see `counts`).
     """
-    met = condition(wanted, me)
-    parts, parameters = ["q.tenant_id = ANY(%s)", met.sql], [list(tenant_ids), *met.parameters]
+    walk = Condition("q.tenant_id = ANY(%s)", (list(tenant_ids),)) & walked(wanted, me)
     if cases is not None:
-        parts.append(_CASES)
-        parameters += [[tenant for tenant, _ in cases], [case for _, case in cases]]
+        given = ([tenant for tenant, _ in cases], [case for _, case in cases])
+        walk &= Condition(_CASES, given)
     if public_ids is not None:
-        parts.append("q.public_id = ANY(%s)")
-        parameters.append(list(public_ids))
+        walk &= Condition("q.public_id = ANY(%s)", (list(public_ids),))
     cursor = _read_cursor(before or after)
     is_back = bool(before and cursor)
     if cursor:
-        parts.append(f"(q.last_activity_at, q.id) {'>' if is_back else '<'} (%s, %s)")
-        parameters += cursor
-    statement, parameters = _statement(" AND ".join(parts), parameters, wanted.q, is_back)
+        sign = ">" if is_back else "<"
+        walk &= Condition(f"(q.last_activity_at, q.id) {sign} (%s, %s)", tuple(cursor))
+    met = checked(wanted)
+    statement = _PAGE.format(
+        columns=_COLUMNS,
+        walked=walk.sql,
+        checked=met.sql,
+        way="ASC" if is_back else "DESC",
+        scans=SCANS,
+    )
     with granted(tenant_ids):
-        answer = run(statement, [*parameters, limit + 1])
-    rows = [_row(values[1:]) for values in answer if values[1] is not None]
-    has_more = len(rows) > limit
+        answer = run(statement, [*walk.parameters, *met.parameters, limit + 1])
+        rows = [_row(values[1:]) for values in answer if values[1] is not None]
+        has_more = len(rows) > limit
+        # Where the walk ended matters only to a page that is not full, in a long queue.
+        is_complete = has_more or is_back or met.sql == "true" or total < SCANS
+        cut = "" if is_complete else _last_scanned(walk)
     rows = rows[:limit]
     if is_back:
         rows.reverse()
@@ -153,21 +170,17 @@ def page(
     is_first = not cursor or (is_back and not has_more)
     return Page(
         rows,
-        "" if not rows or is_last else _write_cursor(rows[-1]),
+        cut or ("" if not rows or is_last else _write_cursor(rows[-1])),
         "" if not rows or is_first else _write_cursor(rows[0]),
         answer[0][0],
+        bool(cut),
     )
 
 
-def _statement(
-    where: str, parameters: list[Any], text: str, is_back: bool
-) -> tuple[str, list[Any]]:
-    way = "ASC" if is_back else "DESC"
-    source = "tenants_queueentry q"
-    if text:
-        source = _TEXT.format(where=where, way=way, scans=TEXT_SCANS)
-        where, parameters = "q.title ILIKE %s", [*parameters, _like(text)]
-    return _PAGE.format(columns=_COLUMNS, source=source, where=where, way=way), parameters
+def _last_scanned(walk: Condition) -> str:
+    """The cursor of the last row that was looked at; "" if there were fewer than SCANS."""
+    found = run(_LAST_SCANNED.format(walked=walk.sql, scans=SCANS), walk.parameters)
+    return f"{(found[0][0] - EPOCH) // MICROSECOND}-{found[0][1]}" if found else ""
 
 
 def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> Changes:
@@ -177,9 +190,7 @@ def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> C
     """
     if not _SNAPSHOT.fullmatch(since):
         raise ValueError("not a snapshot")
-    met = condition(wanted, me)
-    if wanted.q:
-        met = Condition(f"{met.sql} AND q.title ILIKE %s", (*met.parameters, _like(wanted.q)))
+    met = walked(wanted, me) & checked(wanted)
     oldest_open = since.partition(":")[0]
     statement = _CHANGES.format(columns=_COLUMNS, matches=met.sql)
     with granted(tenant_ids):
@@ -205,11 +216,6 @@ def _row(values: Sequence[Any]) -> Row:
         (kind, uuid.UUID(pseudonym)) for kind, pseudonym in json.loads(columns[_ENTITIES])
     ]
     return Row(*columns)
-
-
-def _like(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def _write_cursor(row: Row) -> str:

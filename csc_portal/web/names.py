@@ -45,7 +45,7 @@ def names_shown(request: HttpRequest) -> HttpResponse:
     entries = [entry for entry in entries if entry.tenant_id in allowed]
     readings = _readings(entries, rights, is_whole)
     subject = f"case {wanted[0]}" if is_whole else "queue"
-    shown = names.show(readings, user.username, subject, len(entries))
+    shown = names.show(readings, user.username, subject)
     problems |= {
         str(entry.public_id): shown.problems[entry.tenant_id]
         for entry in entries
@@ -72,7 +72,7 @@ def _of_entity(request: HttpRequest) -> HttpResponse:
         raise Http404
     tenant, entity_id = find_entity(user, pseudonym, rights, Role.ANALYST)
     reading = names.of_entity(tenant, entity_id)
-    shown = names.show([reading], user.username, f"entity {pseudonym}", 0)
+    shown = names.show([reading], user.username, f"entity {pseudonym}")
     problems = {str(pseudonym): text for text in shown.problems.values()}
     return _answer(shown, problems)
 

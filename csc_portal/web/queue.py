@@ -35,6 +35,7 @@ from tenants.scope import scope
 FACET_TENANTS = 12
 ENTITY_CASES = 500
 MOST_EXPORTED = 5_000
+MOST_WALKS = 20
 SEEN_HEADER = "X-Queue-Seen"
 BAR_HEIGHT = 40
 
@@ -52,8 +53,8 @@ class Line:
 def queue_page(request: HttpRequest) -> HttpResponse:
     desk, user = desk_of(request), user_of(request)
     wanted = _filter(request, desk)
-    found = _page(request, wanted, desk, user.pk)
     counts = queue.counts(desk.ids)
+    found = _page(request, wanted, desk, user.pk, counts.total)
     busiest = queue.busiest(desk.ids, FACET_TENANTS)
     context = {
         "filter": wanted,
@@ -67,7 +68,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         "problems": _problems(wanted, desk),
         "verdicts": Case.Verdict.choices,
         "empty": "" if found.rows else _why_empty(wanted, desk, counts.total),
-        "text_scans": queue.TEXT_SCANS,
+        "scans": queue.SCANS,
     }
     is_part = request.htmx and request.htmx.target == "queue"
     return render(request, "queue/_queue.html" if is_part else "queue/page.html", context)
@@ -145,9 +146,7 @@ def queue_export(request: HttpRequest, kind: str) -> HttpResponse:
         return HttpResponse(
             "\n".join(_problems(wanted, desk)), status=400, content_type="text/plain"
         )
-    cases = _cases_of_entity(wanted, desk)
-    found = queue.page(wanted, desk.ids, user.pk, limit=MOST_EXPORTED, cases=cases)
-    rows = [_plain(line) for line in _lines(found.rows, desk)]
+    rows = [_plain(line) for line in _lines(_exported(wanted, desk, user.pk), desk)]
     record(user.username, "exported", facts={"rows": len(rows), "format": kind})
     if kind == "json":
         response = HttpResponse(json.dumps(rows, indent=1), content_type="application/json")
@@ -155,6 +154,22 @@ def queue_export(request: HttpRequest, kind: str) -> HttpResponse:
         response = HttpResponse(_csv(rows), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="queue.{kind}"'
     return response
+
+
+def _exported(wanted: Filter, desk: Desk, me: int) -> list[Row]:
+    """Walks on where a page was cut, so that a rare filter is not exported in part."""
+    cases = _cases_of_entity(wanted, desk)
+    total = queue.counts(desk.ids).total
+    rows: list[Row] = []
+    after = ""
+    for _ in range(MOST_WALKS):
+        limit = MOST_EXPORTED - len(rows)
+        found = queue.page(wanted, desk.ids, me, after=after, limit=limit, cases=cases, total=total)
+        rows += found.rows
+        after = found.after
+        if not after or len(rows) >= MOST_EXPORTED:
+            break
+    return rows
 
 
 def _continued(wanted: Filter, way: str, cursor: str) -> str:
@@ -177,7 +192,7 @@ def _problems(wanted: Filter, desk: Desk) -> list[str]:
     return [*wanted.problems, *unknown]
 
 
-def _page(request: HttpRequest, wanted: Filter, desk: Desk, me: int) -> Page:
+def _page(request: HttpRequest, wanted: Filter, desk: Desk, me: int, total: int) -> Page:
     ids = () if wanted.problems else desk.ids
     return queue.page(
         wanted,
@@ -186,6 +201,7 @@ def _page(request: HttpRequest, wanted: Filter, desk: Desk, me: int) -> Page:
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
         cases=_cases_of_entity(wanted, desk),
+        total=total,
     )
 
 

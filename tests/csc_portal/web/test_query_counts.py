@@ -15,7 +15,7 @@ PINNED = {
     "/?entity={entity}": 10,
     "/queue/changes/?seen=1:1:": 6,
     "/queue/hours/": 4,
-    "/queue/export.csv": 6,
+    "/queue/export.csv": 7,
     "/chain/": 10,
     "/cases/{case}/": 13,
     "/entities/{entity}/": 8,

@@ -70,6 +70,24 @@ def test_pages_hold_every_row_once_and_in_order(filled: list[int]) -> None:
         assert [row.id for row in back.rows] == previous
 
 
+def test_a_filter_that_no_index_serves_goes_on_later(
+    filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "SCANS", 6)
+    wanted, seen, after, cuts = Filter(severity=("medium",), q="sign"), [], "", 0
+    while True:
+        found = queue.page(wanted, filled, ME, after=after, limit=4)
+        seen += [row.id for row in found.rows]
+        cuts += found.is_cut
+        after = found.after
+        if not after:
+            break
+    assert len(set(seen)) == len(seen) == 22
+    rare = queue.page(Filter(source=("microsoftSentinel",)), filled, ME)
+    assert (rare.rows, rare.is_cut) == ([], True)
+    assert rare.after
+
+
 def test_only_granted_tenants_are_read(filled: list[int], third: Tenant) -> None:
     assert len(queue.page(ANYTHING, filled[:1], ME).rows) == 11
     assert queue.page(ANYTHING, [], ME).rows == []
