@@ -222,6 +222,12 @@ class QueueEntry(models.Model):
                 condition=models.Q(status__lt=2, assignee_id__gt=0),
                 name="queue_open_assignee",
             ),
+            # The case of a ticket's number.
+            models.Index(
+                fields=["ticket_ref", "tenant_id"],
+                condition=models.Q(ticket_ref__gt=""),
+                name="queue_ticket",
+            ),
         ]
 
     def __str__(self) -> str:
