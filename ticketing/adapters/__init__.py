@@ -6,6 +6,7 @@ from typing import Protocol
 from clients.throttle import Governor
 from ticketing.adapters.base import TicketDraft, TicketRef, TicketSystem
 from ticketing.adapters.freshservice import Freshservice
+from ticketing.adapters.generic import Generic
 
 __all__ = ["Factory", "TicketDraft", "TicketRef", "TicketSystem", "registry"]
 
@@ -30,4 +31,7 @@ class Factory(Protocol):
         """Raises Rejected for a URL or options that cannot be used."""
 
 
-registry: dict[str, Factory] = {"freshservice": Freshservice}
+registry: dict[str, Factory] = {
+    "freshservice": Freshservice,
+    "generic": Generic,
+}

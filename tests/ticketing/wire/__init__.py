@@ -1,0 +1,1 @@
+"""Stand-ins for ticket systems: each speaks its own published wire format over real TLS."""
