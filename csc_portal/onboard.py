@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.utils import timezone
@@ -31,6 +32,7 @@ class NewTicketing:
     url: str
     secret_name: str
     requester_email: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 def onboard(
@@ -87,7 +89,7 @@ def _connection(ticketing: NewTicketing) -> TicketConnection:
     if ticketing.system not in registry:
         known = ", ".join(sorted(registry))
         raise OnboardingError(f"No ticket system '{ticketing.system}'. Known: {known}.")
-    options = {}
+    options = dict(ticketing.options)
     if ticketing.requester_email:
         options["requester_email"] = ticketing.requester_email
     return TicketConnection(

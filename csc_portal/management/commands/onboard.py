@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from argparse import ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from clients.errors import Rejected
 from csc_portal.management.base import PortalCommand
 from csc_portal.onboard import NewTicketing, onboard
 from tenants.audit import SYSTEM
 from tenants.onboarding import NewTenant
+from ticketing.adapters.description import load_options
 
 
 def guid(text: str) -> uuid.UUID:
@@ -21,6 +24,13 @@ def guid(text: str) -> uuid.UUID:
         raise ArgumentTypeError(
             f"'{text[:60]}' is no GUID such as 72f988bf-86f1-41af-91ab-2d7cd011db47"
         ) from err
+
+
+def options_file(name: str) -> dict[str, object]:
+    try:
+        return load_options(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, Rejected) as err:
+        raise ArgumentTypeError(f"'{name[:200]}' can't be used: {err}") from err
 
 
 class Command(PortalCommand):
@@ -38,6 +48,13 @@ class Command(PortalCommand):
         parser.add_argument("--ticketing-url")
         parser.add_argument("--ticketing-secret", help="name in the vault")
         parser.add_argument("--ticketing-requester", default="", help="e-mail of the requester")
+        parser.add_argument(
+            "--ticketing-options",
+            metavar="FILE.yaml",
+            type=options_file,
+            default={},
+            help="options of the ticket system; docs/adding-a-ticket-system.md",
+        )
         parser.add_argument("--enable", action="store_true", help="start reading at once")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +67,7 @@ class Command(PortalCommand):
                 options["ticketing_url"],
                 options["ticketing_secret"],
                 options["ticketing_requester"],
+                options["ticketing_options"],
             )
         new = NewTenant(
             options["slug"],
