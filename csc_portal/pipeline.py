@@ -31,7 +31,6 @@ from alerts.feed import (
     read_alerts,
     take_documents,
 )
-from alerts.feed_state import feed_state
 from alerts.incidents import SOURCE as INCIDENTS
 from alerts.incidents import is_due, read_incidents
 from alerts.ingest import Counts
@@ -40,7 +39,7 @@ from alerts.reconcile import reconcile
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
-from csc_portal.polling import Pace, next_poll
+from csc_portal.standing import note_failure, note_success
 from csc_portal.turns import turn
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
@@ -229,56 +228,6 @@ def _outlet(tenant: Tenant) -> Outlet:
     )
 
 
-# --- how a tenant fares ---------------------------------------------------------------------------
-
-
-def note_success(tenant: Tenant) -> None:
-    """The tenant was polled: when next, and how its feed stands, for the list of all tenants."""
-    now = timezone.now()
-    with scope(tenant):
-        state = feed_state(now)
-    pace = Pace(
-        state.alerts_per_hour,
-        tenant.push_healthy_at,
-        shortest_s=settings.POLL_INTERVAL_S,
-        longest_s=settings.POLL_INTERVAL_MAX_S,
-    )
-    _set_next_poll(tenant, next_poll(tenant.pk, pace, now))
-    Tenant.objects.filter(pk=tenant.pk).update(
-        polled_at=now,
-        poll_began_at=tenant.poll_began_at,
-        failing_since=None,
-        failures=0,
-        last_error="",
-        silent_since=state.last_alert_at if state.is_silent else None,
-        unread_windows=state.unread_windows,
-        quarantined=state.quarantined,
-    )
-
-
-def note_failure(tenant: Tenant, err: Exception) -> None:
-    """Written where people see it; the next try comes later and later, at most an hour."""
-    now = timezone.now()
-    told = timedelta(seconds=getattr(err, "retry_after_s", None) or 0)
-    pace = Pace(0, failures=tenant.failures + 1, shortest_s=settings.POLL_INTERVAL_S)
-    _set_next_poll(tenant, max(next_poll(tenant.pk, pace, now), now + told))
-    Tenant.objects.filter(pk=tenant.pk).update(
-        poll_began_at=tenant.poll_began_at,
-        failing_since=tenant.failing_since or now,
-        failures=F("failures") + 1,
-        last_error=str(err)[:300],
-    )
-    logger.warning("poll failed tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
-
-
-def _set_next_poll(tenant: Tenant, at: datetime) -> None:
-    """Unless somebody asked for an earlier one meanwhile, who would wait in vain."""
-    as_it_was = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
-    if tenant.next_poll_at is None:
-        as_it_was = Tenant.objects.filter(pk=tenant.pk, next_poll_at__isnull=True)
-    as_it_was.update(next_poll_at=at)
-
-
 # --- tasks ----------------------------------------------------------------------------------------
 
 
@@ -292,8 +241,6 @@ def start_due() -> None:
     for tenant in due.order_by(F("next_poll_at").asc(nulls_first=True))[:500]:
         # Compare and set: two beats or a slow worker start it once.
         claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
-        if tenant.next_poll_at is None:
-            claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at__isnull=True)
         if claimed.update(next_poll_at=now + STUCK_AFTER):
             poll_tenant.apply_async((tenant.pk, now.isoformat()), queue=_lane(tenant, "ingest"))
 
