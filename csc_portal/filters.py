@@ -111,7 +111,7 @@ def parse(query: QueryDict) -> Filter:
     problems: list[str] = []
     values: dict[str, Any] = {
         "tenant": tuple(dict.fromkeys(query.getlist("tenant")))[:200],
-        "source": tuple(text[:60] for text in dict.fromkeys(query.getlist("source")))[:20],
+        "source": tuple(dict.fromkeys(map(_plain, query.getlist("source"))))[:20],
     }
     for name in ("status", "severity", "pillar", "verdict"):
         given = tuple(dict.fromkeys(filter(None, query.getlist(name))))
@@ -119,7 +119,7 @@ def parse(query: QueryDict) -> Filter:
     for name in ("assignee", "ticket"):
         given_one = query.get(name, "")
         values[name] = given_one if given_one and _is_choice(name, given_one, problems) else ""
-    values["q"] = query.get("q", "").replace("\0", "").strip()[:LONGEST_TEXT]
+    values["q"] = _plain(query.get("q", ""))
     values["entity"] = _entity(query.get("entity", ""), problems)
     for name in ("since", "until"):
         values[name] = _time(name, query.get(name, ""), problems)
@@ -186,6 +186,11 @@ def _status(wanted: Filter) -> Condition:
 def _like(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def _plain(text: str) -> str:
+    """Postgres has no NUL in texts."""
+    return text.replace("\0", "").strip()[:LONGEST_TEXT]
 
 
 def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:

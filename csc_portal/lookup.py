@@ -69,7 +69,7 @@ class Found:
 
 def look_up(text: str, rights: Rights, tenant_ids: Sequence[int], me: int) -> Found:
     """Everything that the text may mean, each kind bounded."""
-    text = text.strip()
+    text = text.replace("\0", "").strip()  # Postgres has no NUL in texts
     if len(text) < SHORTEST:
         return Found()
     found = Found(cases=_cases(text, tenant_ids, me), tenants=_tenants(text, rights))

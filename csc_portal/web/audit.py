@@ -25,7 +25,8 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     wanted = Q(tenant_id__in=[pk for pk in desk.ids if pk in set(managed)])
     if is_everywhere and not desk.is_narrowed:
         wanted |= Q(tenant=None)
-    action, before = request.GET.get("action", "")[:40], request.GET.get("before", "")
+    action = request.GET.get("action", "").replace("\0", "")[:40]
+    before = request.GET.get("before", "")
     if action:
         wanted &= Q(action=action)
     if before.isdecimal() and len(before) < 18:

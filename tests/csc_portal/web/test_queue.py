@@ -144,6 +144,15 @@ def test_a_problem_shows_nothing(sign_in, world: World) -> None:
     assert "case-row" not in shown
 
 
+@pytest.mark.parametrize("text", ["%00", "%F0%28%8C%28", "'%22%3Cx%3E", "9" * 40, "%E2%80%AE"])
+def test_no_address_breaks_a_page(text: str, sign_in, world: World) -> None:
+    client = sign_in("admin")
+    names = ("status", "severity", "source", "q", "entity", "since", "tenant", "after", "before")
+    for name in (*names, "seen", "action", "page", "state", "tab", "find"):
+        for place in ("/", "/queue/hours/", "/tenants/", "/health/", "/audit/", "/scope/options/"):
+            assert client.get(f"{place}?{name}={text}").status_code == 200, (place, name)
+
+
 def test_hostile_titles_stay_text(sign_in, qa: Tenant, simulator) -> None:
     store(qa, alert("1", title="<script>alert(1)</script><img src=x onerror=alert(2)>"))
     client = sign_in("admin")
