@@ -35,6 +35,7 @@ from alerts.incidents import SOURCE as INCIDENTS
 from alerts.incidents import is_due, read_incidents
 from alerts.ingest import Counts
 from alerts.ledger import try_failed_again
+from alerts.models import Poll
 from alerts.reconcile import reconcile
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
@@ -104,6 +105,12 @@ def run_tenant(
         note_success(tenant)
     run.sent = _after_ingest(tenant, content, patience_s)
     return run
+
+
+def run_window(tenant: Tenant, window: Poll, *, patience_s: float = 0) -> Run:
+    """The pipeline on what a window of the ledger covers, of its source, once more."""
+    read = run_incidents if window.source == INCIDENTS else run_tenant
+    return read(tenant, since=window.since, until=window.until, patience_s=patience_s)
 
 
 def run_incidents(
@@ -305,6 +312,18 @@ def replay_quarantined(tenant_id: int) -> None:
         with scope(tenant):
             ids = quarantined_ids()
         run_ids(tenant, ids)
+
+
+@shared_task(time_limit=900, soft_time_limit=840)
+@at_priority(Priority.PERSON)
+def replay_window(tenant_id: int, window_id: int) -> None:
+    """Read what a window covers once more, because a person asked for it."""
+    tenant = _active(tenant_id)
+    if tenant is not None:
+        with scope(tenant):
+            window = Poll.objects.filter(pk=window_id).first()
+        if window is not None:
+            run_window(tenant, window)
 
 
 @shared_task(time_limit=60, soft_time_limit=50)

@@ -28,6 +28,10 @@ def trust_both(environment: MutableMapping[str, str]) -> None:
     handle, merged = tempfile.mkstemp(prefix="csc-trust-", suffix=".pem")
     with os.fdopen(handle, "wb") as file:
         file.write(Path(first).read_bytes() + b"\n" + Path(second).read_bytes())
-    made_by = os.getpid()
-    atexit.register(lambda: os.getpid() == made_by and Path(merged).unlink(missing_ok=True))
+    atexit.register(_remove, merged, os.getpid())
     environment[REQUESTS] = merged
+
+
+def _remove(merged: str, made_by: int) -> None:
+    if os.getpid() == made_by:  # not in a worker that was forked off
+        Path(merged).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from alerts.blind_spots import blind_spots
 from alerts.ledger import try_all_again
 from csc_portal.access import Role, tenant_for
 from csc_portal.heat import heat_map
-from csc_portal.pipeline import replay_quarantined
+from csc_portal.pipeline import replay_quarantined, replay_window
 from csc_portal.tenant_health import budget, read_health
 from csc_portal.web.desk import desk_of, user_of
 from tenants.audit import record
@@ -29,6 +29,7 @@ HEAT_ROWS = 20
 AGAIN = {
     "poll": "What is new at",
     "windows": "The windows that were set aside of",
+    "window": "That window of",
     "quarantined": "The quarantined documents of",
 }
 OVERDUE_AFTER = timedelta(minutes=5)
@@ -113,6 +114,8 @@ def read_again(request: HttpRequest, slug: str) -> HttpResponse:
             try_all_again()
     if what == "quarantined":
         replay_quarantined.delay(tenant.pk)
+    elif what == "window":
+        replay_window.delay(tenant.pk, _number(request.POST.get("window", "")))
     else:
         Tenant.objects.filter(pk=tenant.pk, state=Tenant.State.ACTIVE).update(
             next_poll_at=timezone.now()
@@ -120,6 +123,12 @@ def read_again(request: HttpRequest, slug: str) -> HttpResponse:
     record(user.username, f"read_again_{what}", tenant)
     messages.success(request, f"{AGAIN[what]} {tenant.name} will be read in a moment.")
     return redirect("tenant", slug=slug)
+
+
+def _number(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 19):
+        raise Http404
+    return int(text)
 
 
 @require_safe

@@ -11,12 +11,12 @@ import orjson
 from django.core.management.base import CommandError, CommandParser
 
 from alerts.feed import quarantined_ids
-from alerts.models import Alert, Case
+from alerts.models import Alert, Case, Poll
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import alerts_by_id
 from csc_portal.management.base import PortalCommand
 from csc_portal.management.commands.sync import PATIENCE_S, moment, report
-from csc_portal.pipeline import run_documents, run_tenant
+from csc_portal.pipeline import Run, run_documents, run_tenant, run_window
 from tenants.directories import graph_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -33,11 +33,14 @@ class Command(PortalCommand):
         what.add_argument("--quarantined", action="store_true")
         what.add_argument("--case", help="number or public id")
         what.add_argument("--alert", help="Microsoft's alert id")
+        what.add_argument("--window", type=int, help="number of a window of the ledger")
         what.add_argument("--since", type=moment, help="ISO 8601")
         what.add_argument("--file", nargs="+", type=Path, help="exports: a document or a list each")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         tenant = self.tenant(options["slug"])
+        if options["window"] is not None:
+            return report(_window(tenant, options["window"]))
         if options["since"]:
             return report(run_tenant(tenant, since=options["since"], patience_s=PATIENCE_S))
         if options["file"]:
@@ -45,6 +48,14 @@ class Command(PortalCommand):
         else:
             documents = _fetch(tenant, _ids(tenant, options))
         return report(run_documents(tenant, _pages(documents), patience_s=PATIENCE_S))
+
+
+def _window(tenant: Tenant, number: int) -> Run:
+    with scope(tenant):
+        window = Poll.objects.filter(pk=number).first()
+    if window is None:
+        raise CommandError(f"There is no window {number}.")
+    return run_window(tenant, window, patience_s=PATIENCE_S)
 
 
 def _ids(tenant: Tenant, options: dict[str, Any]) -> list[str]:
