@@ -14,8 +14,10 @@ import statistics
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from time import perf_counter
+from pathlib import Path
+from time import perf_counter, process_time
 
 import orjson
 from django.db import connection
@@ -55,52 +57,78 @@ def main() -> None:
     tenants = [_tenant(f"worker{number}") for number in range(WORKERS)]
     plain = _tenant("plain")
     rates: Rates = defaultdict(list)
+    cpu: Rates = defaultdict(list)
     gc.freeze()  # a worker does not have the model's things in memory
     for number in range(rounds):
         progress(f"round {number + 1} of {rounds}")
         for size in PAGE_SIZES:
             batches = [_pages(company.alerts(count), size) for company in companies]
-            _measure_ours(rates, tenants, batches, size, count)
+            _measure_ours(rates, cpu, tenants, batches, size)
         _measure_baselines(rates, plain, companies[0].alerts(count // 2))
-    _report(rates, as_json=arguments.json)
+    _report(rates, cpu, as_json=arguments.json)
 
 
 # --- ours -----------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Taken:
+    """`cpu_s` is the processor time of this process and of its Postgres backend."""
+
+    alerts: int = 0
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.alerts / self.seconds
+
+
 def _measure_ours(
-    rates: Rates, tenants: list[Tenant], batches: list[Pages], size: int, count: int
+    rates: Rates, cpu: Rates, tenants: list[Tenant], batches: list[Pages], size: int
 ) -> None:
-    """`batches[n]` is for worker n; every second round begins with the other number of workers."""
+    """`batches[n]` is for worker n; the first worker's are shared out to all kinds of run."""
     half = len(batches[0]) // 2
-    alone, shared = batches[0][:half], [batches[0][half:], *(pages[half:] for pages in batches[1:])]
-    seconds = _take(tenants[0], alone)
-    rates[f"new, pages of {size}, 1 worker"].append(half * size / seconds)
-    together = zip(shared, _side_by_side(tenants, shared), strict=True)
-    rates[f"new, pages of {size}, 2 workers"].append(
-        sum(len(pages) * size / seconds for pages, seconds in together)
-    )
-    rates[f"unchanged, pages of {size}, 1 worker"].append(half * size / _take(tenants[0], alone))
-    changed = [_later(page) for page in alone]
-    rates[f"updated, pages of {size}, 1 worker"].append(half * size / _take(tenants[0], changed))
+    alone, shared = batches[0][:half], [pages[half:] for pages in batches]
+    runs = {
+        "new": alone,
+        "unchanged": alone,
+        "updated": [_later(page) for page in alone],
+    }
+    for kind, pages in runs.items():
+        taken = _take(tenants[0], pages)
+        rates[f"{kind}, pages of {size}, 1 worker"].append(taken.rate)
+        cpu[f"{kind}, pages of {size}, 1 worker"].append(taken.cpu_s / taken.alerts * 1e6)
+    together = _side_by_side(tenants, shared)
+    name = f"new, pages of {size}, {WORKERS} workers"
+    rates[name].append(sum(taken.rate for taken in together))
+    cpu[name].append(statistics.fmean(taken.cpu_s / taken.alerts * 1e6 for taken in together))
 
 
-def _take(tenant: Tenant, pages: Pages) -> float:
-    """Seconds from parsed documents to committed rows."""
+def _take(tenant: Tenant, pages: Pages) -> Taken:
+    """From parsed documents to committed rows."""
     pseudonymiser = _pseudonymiser(tenant)
-    seconds = 0.0
+    taken = Taken()
+    connection.ensure_connection()
+    backend = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat")
     for page in pages:
         documents = orjson.loads(page)
-        started = perf_counter()
+        cpu_before, started = _cpu_s(backend), perf_counter()
         prepared = prepare_page(documents, pseudonymiser)
         with scope(tenant):
             store_page(tenant.pk, prepared, pseudonymiser.version)
-        seconds += perf_counter() - started
-    return seconds
+        taken.seconds += perf_counter() - started
+        taken.cpu_s += _cpu_s(backend) - cpu_before
+        taken.alerts += len(documents)
+    return taken
 
 
-def _side_by_side(tenants: list[Tenant], batches: list[Pages]) -> list[float]:
-    """Seconds of each worker; they start together."""
+def _cpu_s(backend: Path) -> float:
+    return process_time() + int(backend.read_text().split()[0]) / 1e9
+
+
+def _side_by_side(tenants: list[Tenant], batches: list[Pages]) -> list[Taken]:
+    """What each worker took; they start together."""
     connection.close()
     context = multiprocessing.get_context("fork")
     start = context.Barrier(len(tenants))
@@ -109,15 +137,15 @@ def _side_by_side(tenants: list[Tenant], batches: list[Pages]) -> list[float]:
     def work(number: int) -> None:
         connection.ensure_connection()
         start.wait()
-        answers.put((number, _take(tenants[number], batches[number])))
+        answers.put(_take(tenants[number], batches[number]))
 
     processes = [context.Process(target=work, args=(n,)) for n in range(len(tenants))]
     for process in processes:
         process.start()
-    seconds = dict(answers.get(timeout=300) for _ in processes)
+    taken = [answers.get(timeout=300) for _ in processes]
     for process in processes:
         process.join()
-    return [seconds[number] for number in range(len(tenants))]
+    return taken
 
 
 # --- baselines ------------------------------------------------------------------------------------
@@ -182,7 +210,7 @@ def _later(page: bytes) -> bytes:
     return orjson.dumps(documents)
 
 
-def _report(rates: Rates, *, as_json: bool) -> None:
+def _report(rates: Rates, cpu: Rates, *, as_json: bool) -> None:
     medians = {name: statistics.median(values) for name, values in rates.items()}
     ours = medians[f"new, pages of {PAGE_SIZES[-1]}, 2 workers"]
     many = medians["executemany, alert rows only"]
@@ -198,6 +226,7 @@ def _report(rates: Rates, *, as_json: bool) -> None:
             "a second": median,
             "lowest": min(rates[name]),
             "highest": max(rates[name]),
+            "CPU us each": statistics.median(cpu[name]) if name in cpu else "",
             "to executemany": median / many,
             "to update_or_create": median / each,
         }
@@ -209,6 +238,7 @@ def _report(rates: Rates, *, as_json: bool) -> None:
 NOTES = """\
 Medians of interleaved runs on model documents (4 KB, 5 to 6 entities each). Ours: raw document to
 correlated case and queue row. The baselines write one row an alert and nothing else.
+CPU is that of the worker and of its Postgres backend, which other programs disturb less.
 alerts_per_s is "new, pages of 500, 2 workers"."""
 
 

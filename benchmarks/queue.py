@@ -154,18 +154,33 @@ def _rows(cases: int, times: dict[tuple[str, str], Times]) -> list[dict[str, obj
 
 
 def _result(tenants: int, cases: int, times: dict[tuple[str, str], Times]) -> dict[str, object]:
-    """The worst user and view."""
+    """Over all views of the user who waits longest."""
+    users = {user for user, _ in times}
+
+    def worst(name: str) -> float:
+        return max(
+            p95(
+                [
+                    ms
+                    for (one, _), taken in times.items()
+                    if one == user
+                    for ms in getattr(taken, name)
+                ]
+            )
+            for user in users
+        )
+
     return {
         "tenants": tenants,
         "cases": cases,
-        "db_p95_ms": round(max(p95(taken.database) for taken in times.values()), 2),
-        "page_p95_ms": round(max(p95(taken.page) for taken in times.values()), 2),
+        "db_p95_ms": round(worst("database"), 2),
+        "page_p95_ms": round(worst("page"), 2),
     }
 
 
 NOTES = """\
 A page view is all of it: session, user, rights, rows, counts of all cells, busiest tenants, people,
-template. Model data, 5 % of the cases open. JSON has the worst user and view."""
+template. Model data, 5 % of the cases open. JSON has p95 over all views of the slowest user."""
 
 
 if __name__ == "__main__":
