@@ -184,5 +184,7 @@ LOGGING = {
             "celery.worker.strategy",
             "celery.beat",
         )
-    },
+    }
+    # Their warnings quote the path that somebody typed.
+    | {name: {"level": "ERROR"} for name in ("django.request", "django.security.csrf")},
 }

@@ -1,0 +1,278 @@
+"""A customer whose alerts hold canaries in every field, and everything that can go wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import requests
+
+from alerts.models import Alert, Quarantined
+from simulator import Simulator
+from tenants.models import Grant, QueueEntry, Tenant, User
+from tenants.scope import granted, scope
+from tests import payloads
+from tests.alerts.documents import alert, stamp, user
+from tests.lab import SLOW, Processes, customer, make_due, new_slug, pending, reread, wait_for
+from tests.privacy.canaries import Marks, disguises
+
+CONSTRUCTED = "microsoft/alerts_v2-all-48-evidence-types-constructed"
+LEGACY = "microsoft/legacy-alert-get-beta"
+# What the portal stores as it is, if it has a closed shape; everything else is planted.
+METADATA = frozenset(
+    {"id", "title", "severity", "status", "classification", "determination", "serviceSource",
+     "incidentId", "detectionSource", "productName", "detectorId", "category", "mitreTechniques"}
+)  # fmt: skip
+# Closed lists inside evidence, which normalising looks at.
+CLOSED = frozenset({"verdict", "remediationStatus", "roles"})
+LEGACY_METADATA = frozenset(
+    {"id", "title", "severity", "status", "category", "incidentIds", "vendorInformation"}
+)
+PASSWORD = "horse battery staple correct"
+
+
+@dataclass
+class Scenario:
+    marks: Marks
+    slug: str
+    simulator: Simulator
+    processes: Processes
+    person: str = ""
+    shown: str = ""
+    found: str = ""
+
+    def evidence_alerts(self) -> list[dict]:
+        """Every evidence type with all fields planted: as Microsoft spells its lists, and not."""
+        document = payloads.load(CONSTRUCTED)["value"][0]
+        now = stamp(datetime.now(UTC))
+        found = []
+        for key, kept in (("all-1", METADATA | CLOSED), ("all-2", METADATA)):
+            planted = self.marks.plant(document, kept)
+            planted["customDetails"] = {self.marks.like("x"): self.marks.like("x")}
+            planted["additionalData"] = {"a": [{"b": self.marks.like("x")}]}
+            planted["comments"] = [
+                {"comment": self.marks.like("x"), "createdByDisplayName": self.marks.like("x@y")}
+            ]
+            planted["evidence"].append(self.unknown_evidence())
+            found.append({**planted, "id": key, "incidentId": None, "lastUpdateDateTime": now})
+        return found
+
+    def unknown_evidence(self) -> dict:
+        word = self.marks.like("x")
+        return {
+            "@odata.type": f"#microsoft.graph.security.{word}Evidence",
+            word: {word: [word]},
+            "userAccount": {"userPrincipalName": self.marks.like("a@b")},
+        }
+
+    def titled_alerts(self) -> list[dict]:
+        """Titles that say who it was, disguised."""
+        found = []
+        for number, _ in enumerate(disguises("x@y")):
+            name = self.marks.like("x")
+            said = disguises(f"{name}@contoso.com")[number]
+            title = f"Suspicious sign-in by {said} from {disguises(name)[number]}"
+            found.append(alert(f"title-{number}", user(name), title=title, hours=30 * number))
+        self.person = f"{name}@contoso.com"
+        return found
+
+    def metadata_alerts(self) -> list[dict]:
+        """Metadata that says who it was."""
+        name = self.marks.like("x")
+        texts = dict.fromkeys(
+            ("category", "productName", "serviceSource", "detectionSource", "detectorId",
+             "determination", "classification", "status", "incidentId"),
+            f"about {name}@contoso.com",
+        )  # fmt: skip
+        return [
+            alert("meta-1", user(name), **texts),
+            alert("meta-2", user(name), **dict.fromkeys(texts, name)),
+            alert("meta-3", user(name), mitreTechniques=[name, f"T1078 {name}"]),
+        ]
+
+    def broken_documents(self) -> list[object]:
+        """Some are refused by the reader, some only by the database."""
+        word, mail = self.marks.like("x"), self.marks.like("a@b")
+        good = alert("broken", user(word), title=f"About {mail}", description=word)
+        return [
+            {**good, "id": mail},
+            {**good, "id": f"{word} with blanks"},
+            {**good, "id": [word]},
+            {key: value for key, value in good.items() if key != "id"},
+            {**good, "id": "b-1", "createdDateTime": word, "lastUpdateDateTime": mail},
+            {**good, "id": "b-2", "lastUpdateDateTime": "9999-12-31T23:59:59.9999999Z"},
+            {**good, "id": "b-3", "productName": f"{word}\u0000", "title": f"{mail}\u0000"},
+            {**good, "id": "b-4", "title": {word: word}},
+            {**good, "id": "b-5", "evidence": word},
+            {**good, "id": "b-6", "evidence": [word, [word], {"@odata.type": word}]},
+            {**good, "id": "b-8", "incidentId": word, "severity": word},
+            word,
+            [word],
+            {word: word},
+        ]
+
+    # --- what happens ---------------------------------------------------------------------------
+
+    def run(self, exports: Path) -> None:
+        control = self.simulator.control
+        documents = [*self.evidence_alerts(), *self.titled_alerts(), *self.metadata_alerts()]
+        broken = [one for one in self.broken_documents() if _is_storable(one)]
+        control.add_alerts(self.slug, [*documents, *broken])
+        self._order_faults()
+        self.processes.beat()
+        self.processes.worker("slow", SLOW, 1)
+        self.processes.worker()
+        self._wait(len(documents))
+        self._kill_while_reading()
+        self._replay(exports)
+        self._wait(len(documents) + 1)
+        self._look_at_pages()
+
+    def _order_faults(self) -> None:
+        control, word = self.simulator.control, self.marks.like("x")
+        text = {"error": {"code": f"Bad {word}", "message": word, "innerError": {"date": word}}}
+        refusal = {
+            "description": word,
+            "errors": [{"field": f"a {word}", "message": word, "code": f"{word} x"}],
+        }
+        for fault in (
+            {"service": "graph", "kind": "status", "status": 500, "body": text},
+            {"service": "graph", "kind": "truncate"},
+            {"service": "graph", "kind": "garbage"},
+            {"service": "freshservice", "method": "POST", "kind": "status", "status": 422,
+             "body": refusal},
+            {"service": "freshservice", "method": "POST", "kind": "status", "status": 500,
+             "body": refusal, "when": "after"},
+            {"service": "freshservice", "method": "POST", "kind": "truncate"},
+            {"service": "freshservice", "method": "POST", "kind": "status", "status": 429,
+             "retry_after": 1, "body": refusal},
+        ):  # fmt: skip
+            control.fault(**{"directory": self.slug, "count": 1, **fault})
+
+    def _wait(self, alerts: int) -> None:
+        """Until so many alerts are stored and nothing waits to be sent."""
+
+        def is_done() -> bool:
+            make_due(self.slug)
+            with scope(reread(self.slug)):
+                stored = Alert.objects.count()
+            return stored >= alerts and not pending(self.slug)
+
+        wait_for(is_done, 60, "all alerts are ticketed")
+
+    def _kill_while_reading(self) -> None:
+        """A worker dies with a page in its hands; another one notes what is new on a ticket."""
+        control = self.simulator.control
+        name = self.marks.like("x")
+        now = stamp(datetime.now(UTC))
+        control.add_alert(self.slug, alert("late-1", user(name), lastUpdateDateTime=now))
+        control.fault("delay", service="graph", directory=self.slug, seconds=3, count=1)
+        make_due(self.slug)
+        wait_for(lambda: control.faults()[-1]["hits"], 20, "the page is being read")
+        self.processes.kill("worker")
+        self.processes.worker()
+
+    def _replay(self, exports: Path) -> None:
+        """Exported and malformed documents, by command; the files are removed afterwards."""
+        legacy = self.marks.plant(payloads.load(LEGACY), LEGACY_METADATA)
+        at = stamp(datetime.now(UTC) - timedelta(hours=2))
+        times = dict.fromkeys(("createdDateTime", "eventDateTime", "lastModifiedDateTime"), at)
+        files = {
+            "legacy.json": json.dumps({"value": [{**legacy, **times, "id": "legacy-1"}]}),
+            "broken.json": json.dumps(self.broken_documents()),
+            "cut.json": json.dumps({"value": [legacy]})[:-20],
+            "half.json": json.dumps([{**legacy, "title": f"{self.marks.like('x')}\ud800"}]),
+        }
+        for name, text in files.items():
+            path = exports / name
+            path.write_text(text)
+            done = self.processes.manage("replay", self.slug, "--file", str(path), "--json")
+            self.processes.logs.joinpath(f"replay-{name}.log").write_text(done.stdout + done.stderr)
+            assert (done.returncode == 0) == (name not in ("cut.json", "half.json")), done.stderr
+            path.unlink()
+        done = self.processes.manage("replay", self.slug, "--quarantined", "--json")
+        self.processes.logs.joinpath("replay-again.log").write_text(done.stdout + done.stderr)
+
+    def _look_at_pages(self) -> None:
+        """As an analyst does: show names, search for one, read the case. Remembers the answers."""
+        tenant = reread(self.slug)
+        analyst = User.objects.create_user(f"analyst-{self.slug}", password=PASSWORD)
+        Grant.objects.create(user=analyst, tenant=tenant, role=Grant.Role.ANALYST)
+        with granted([tenant.pk]):
+            cases = [str(key) for key in QueueEntry.objects.values_list("public_id", flat=True)]
+        web = _Browser(self.processes)
+        web.sign_in(analyst.username)
+        web.post("/names/toggle/", on="yes")
+        self.shown = web.post("/names/", case=cases[:50])
+        self.found = web.post("/search/", text=self.person)
+        for path in ("/", "/chain/", "/health/", "/audit/", f"/tenants/{self.slug}/"):
+            web.get(path)
+        web.get(f"/?text={self.person}")
+        for case in cases[:3]:
+            web.get(f"/cases/{case}/")
+        web.get(f"/{self.person}/")  # 404
+
+    def queue_up(self) -> None:
+        """Workers stand still while beat goes on, so that tasks lie in the broker."""
+        for name in ("worker", "slow"):
+            self.processes.send(name, signal.SIGSTOP)
+        make_due(self.slug)
+        Tenant.objects.filter(slug=self.slug).update(next_delivery_at=datetime.now(UTC))
+
+
+class _Browser:
+    """Just enough of one: cookies and the token against forged requests."""
+
+    def __init__(self, processes: Processes) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._url = f"http://127.0.0.1:{port}"
+        words = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+        processes.python("web", "-m", "gunicorn", "csc_portal.wsgi", *words)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        wait_for(self._is_up, 30, "the web process answers")
+
+    def _is_up(self) -> bool:
+        try:
+            return self._session.get(f"{self._url}/healthz", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def sign_in(self, name: str) -> None:
+        page = self.get("/account/login/")
+        self._token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+        self.post("/account/login/", username=name, password=PASSWORD)
+        page = self.get("/")
+        assert name in page, "signed in"
+        self._token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+
+    def get(self, path: str) -> str:
+        return self._session.get(f"{self._url}{path}", timeout=30).text
+
+    def post(self, path: str, **form: object) -> str:
+        form["csrfmiddlewaretoken"] = self._token
+        answer = self._session.post(f"{self._url}{path}", data=form, timeout=30)
+        assert answer.status_code == 200, f"{path}: {answer.status_code}"
+        return answer.text
+
+
+def _is_storable(document: object) -> bool:
+    """The simulator wants an id."""
+    return isinstance(document, dict) and isinstance(document.get("id"), str)
+
+
+def start(simulator: Simulator, processes: Processes) -> Scenario:
+    slug = new_slug("canary")
+    customer(simulator, slug)
+    return Scenario(Marks(), slug, simulator, processes)
+
+
+def quarantined(slug: str) -> int:
+    with scope(reread(slug)):
+        return Quarantined.objects.filter(resolved_at=None).count()
