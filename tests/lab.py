@@ -83,6 +83,9 @@ class Processes:
     def python(self, name: str, *words: str) -> None:
         self.start(name, [sys.executable, *words])
 
+    def wait(self, name: str, seconds: float = 30) -> int:
+        return self._running.pop(name).wait(seconds)
+
     def manage(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "manage.py", *words],

@@ -1,0 +1,459 @@
+"""The commands that operators and other programs rely on: output, exit codes, errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.core.management import execute_from_command_line
+from django.db import connection
+
+from alerts.models import Alert, Case
+from csc_portal import services
+from tenants.models import Grant, QueueEntry, Tenant, User
+from tenants.scope import granted, scope
+from tests.alerts.documents import alert, user
+from tests.lab import Processes, customer, forget, new_slug, reread
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+Manage = Callable[..., Done]
+
+
+@pytest.fixture
+def manage(capsys, simulator) -> Manage:
+    """As from the command line, in this process. No output ever holds a secret or a trace."""
+    control = simulator.control
+    values = [
+        version["value"]
+        for name in control.call("GET", "vault")["names"]
+        for version in control.secret_versions(name)
+    ]
+
+    def run(*words: object) -> Done:
+        capsys.readouterr()
+        code = 0
+        try:
+            execute_from_command_line(["manage.py", *map(str, words)])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        said = [line for line in err.splitlines() if not line.startswith("20")]  # not the log
+        done = Done(code, out, "\n".join(said))
+        assert not [value for value in values if value in out + err]
+        assert "Traceback" not in out + err
+        assert code in (0, 1)
+        if code:
+            assert len(said) == 1, err
+            assert said[0].startswith("CommandError: ")
+        return done
+
+    return run
+
+
+@pytest.fixture
+def given(simulator) -> Iterator[dict]:
+    """A directory that nobody onboarded yet."""
+    slug = new_slug("order")
+    yield simulator.control.add_directory(slug, populate=False)
+    simulator.control.clear_faults()
+    forget([slug])
+
+
+@pytest.fixture(scope="module")
+def unmade(simulator) -> dict:
+    """Like `given`, for orders that are refused."""
+    return simulator.control.add_directory(new_slug("refused"), populate=False)
+
+
+@pytest.fixture(scope="module")
+def old(simulator, django_db_setup, django_db_blocker) -> Iterator[str]:
+    """A tenant for commands that change nothing of it."""
+    name = new_slug("old")
+    with django_db_blocker.unblock():
+        customer(simulator, name)
+        yield name
+        forget([name])
+
+
+@pytest.fixture
+def slug(simulator) -> Iterator[str]:
+    name = new_slug("told")
+    customer(simulator, name)
+    yield name
+    simulator.control.clear_faults()
+    forget([name])
+
+
+def words_of(given: dict, *more: str, **changes: str) -> list[str]:
+    """The words of a good onboarding, changed."""
+    order = {**given, **changes}
+    return [
+        "onboard", order["slug"], "--name", order["name"], "--directory", order["directory"],
+        "--client-id", order["client_id"], "--credential-secret", order["credential_secret"],
+        "--ticketing", "freshservice", "--ticketing-url", order["ticketing_url"],
+        "--ticketing-secret", order["ticketing_secret"], *more,
+    ]  # fmt: skip
+
+
+def made() -> tuple[int, int, int]:
+    """Tenants, schemas and roles: what a failed onboarding may not add to."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_roles)"
+        )
+        return (Tenant.objects.count(), *cursor.fetchone())
+
+
+# --- onboard --------------------------------------------------------------------------------------
+
+
+def test_onboard_says_what_it_made(manage, given):
+    done = manage(*words_of(given, "--json"))
+    tenant = reread(given["slug"])
+    assert done.code == 0
+    assert done.json == {
+        "tenant": given["slug"],
+        "public_id": str(tenant.public_id),
+        "schema": tenant.schema_name,
+        "state": "onboarding",
+        "warnings": [],
+    }
+    assert tenant.ticketing.secret_name == given["ticketing_secret"]
+    again = manage(*words_of(given, "--enable"))
+    assert again.code == 0
+    assert "state: active" in again.out
+    assert reread(given["slug"]).public_id == tenant.public_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"directory": "contoso.com"}, "no GUID"),
+        ({"client_id": "1234"}, "no GUID"),
+        ({"directory": str(uuid.UUID(int=7))}, "AADSTS90002"),
+        ({"client_id": str(uuid.UUID(int=7))}, "AADSTS700016"),
+        ({"credential_secret": "no-such-secret"}, "no secret named no-such-secret"),
+        ({"ticketing_secret": "no-such-secret"}, "no secret named no-such-secret"),
+        ({"slug": "admin"}, "reserved"),
+        ({"slug": "Bad Slug"}, "small letters"),
+        ({"name": " "}, "name"),
+        ({"ticketing_url": "https://10.0.0.1"}, "private"),
+    ],
+    ids=lambda value: "=".join(*value.items())[:40] if isinstance(value, dict) else "",
+)
+def test_onboard_refuses_and_makes_nothing(manage, unmade, changes, said):
+    before = made()
+    done = manage(*words_of(unmade, "--enable", "--json", **changes))
+    assert done.code == 1
+    assert said in done.err
+    assert done.out == ""
+    assert made() == before
+
+
+def test_onboard_knows_a_wrong_and_an_expired_secret(manage, unmade, simulator):
+    control = simulator.control
+    control.set_secret("wrong-secret", "mistyped")
+    control.set_secret("old-secret", control.secret(unmade["credential_secret"]))
+    control.rotate_app_secret(expire_old=True)
+    before = made()
+    for name, code in (("wrong-secret", "AADSTS7000215"), ("old-secret", "AADSTS7000222")):
+        done = manage(*words_of(unmade, credential_secret=name))
+        assert (done.code, made()) == (1, before)
+        assert code in done.err
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "API key"), (404, "address")])
+def test_onboard_checks_the_ticket_system(manage, unmade, simulator, status, said):
+    simulator.control.fault("status", service="freshservice", status=status, count=-1)
+    before = made()
+    done = manage(*words_of(unmade))
+    simulator.control.clear_faults()
+    assert (done.code, made()) == (1, before)
+    assert said in done.err
+
+
+def test_onboard_without_consent_warns_or_refuses(manage, given, simulator):
+    simulator.control.configure(given["directory"], roles=None)
+    before = made()
+    refused = manage(*words_of(given, "--enable"))
+    assert (refused.code, made()) == (1, before)
+    assert "AADSTS700016" in refused.err
+    waiting = manage(*words_of(given, "--json"))
+    assert waiting.code == 0
+    assert "consent" in waiting.json["warnings"][0]
+    assert reread(given["slug"]).state == Tenant.State.ONBOARDING
+
+
+def test_onboard_without_the_permission_warns_or_refuses(manage, given, simulator):
+    simulator.control.configure(given["directory"], roles=["SecurityIncident.Read.All"])
+    before = made()
+    refused = manage(*words_of(given, "--enable"))
+    assert (refused.code, made()) == (1, before)
+    assert "403" in refused.err
+    waiting = manage(*words_of(given, "--json"))
+    assert waiting.code == 0
+    assert any("SecurityAlert.Read" in text for text in waiting.json["warnings"])
+
+
+def test_onboard_leaves_another_tenants_slug_and_directory_alone(manage, unmade, old):
+    taken = manage(*words_of(unmade, slug=old))
+    assert "taken" in taken.err
+    twice = manage(*words_of(unmade, directory=str(reread(old).directory_id)))
+    assert f"already onboarded as '{old}'" in twice.err
+    assert not Tenant.objects.filter(slug=unmade["slug"]).exists()
+
+
+def test_onboard_without_a_vault(unmade, tmp_path):
+    """By a process of its own, because the vault's address is read once."""
+    processes = Processes(tmp_path)
+    done = processes.manage(*words_of(unmade), AZURE_KEY_VAULT_URL="https://127.0.0.1:1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "Key Vault" in done.stderr
+    without = processes.manage(*words_of(unmade), AZURE_KEY_VAULT_URL="")
+    assert without.returncode == 1
+    assert without.stderr.startswith("CommandError: Set AZURE_KEY_VAULT_URL")
+
+
+# --- probe, sync, replay --------------------------------------------------------------------------
+
+
+def test_probe_says_what_is_there(manage, slug, simulator):
+    done = manage("probe", slug, "--json")
+    assert done.code == 0
+    assert {"source", "permission", "state", "problem"} <= set(done.json["sources"][0])
+    assert done.json["ticketing"] == {"state": "there", "problem": ""}
+    simulator.control.fault("status", service="graph", path="alerts_v2", status=403, count=-1)
+    refused = manage("probe", slug, "--json")
+    assert refused.code == 1
+    assert {one["source"]: one["state"] for one in refused.json["sources"]}["alerts"] != "there"
+    assert "Alerts can't be read" in refused.err
+
+
+def test_sync_counts_and_repeats(manage, slug, simulator):
+    simulator.control.add_alerts(
+        slug, [alert("a1", user("anna")), alert("a2", user("anna"), hours=1), alert("b", user("b"))]
+    )
+    first = manage("sync", slug, "--json").json
+    wanted = {
+        "fetched", "new", "updated", "duplicate", "overlap", "cases", "closed", "tickets", "notes",
+        "write_backs", "quarantined", "failed",
+    }  # fmt: skip
+    assert wanted <= set(first)
+    assert (first["fetched"], first["new"], first["cases"], first["tickets"]) == (3, 3, 2, 2)
+    again = manage("sync", slug, "--json").json
+    assert (again["new"], again["cases"], again["tickets"], again["failed"]) == (0, 0, 0, 0)
+    assert "new: 0" in manage("sync", slug).out
+
+
+def test_sync_bounds_and_sources(manage, slug, simulator):
+    simulator.control.add_alert(slug, alert("a1", user("anna")))
+    outside = manage("sync", slug, "--since", "2026-11-21T00:00:00Z", "--json")
+    assert outside.json["new"] == 0
+    inside = manage(
+        "sync", slug, "--since", "2026-11-20", "--until", "2026-11-21T00:00:00+00:00", "--json"
+    )
+    assert inside.json["new"] == 1
+    assert manage("sync", slug, "--source", "tickets", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--since", "yesterday"], "no time such as"),
+        (["--since", "2026-11-21", "--until", "2026-11-20"], "must be before"),
+        (["--source", "mail"], "invalid choice"),
+        (["--nonsense"], "unrecognized"),
+    ],
+)
+def test_sync_refuses_nonsense(manage, old, more, said):
+    done = manage("sync", old, *more)
+    assert done.code == 1
+    assert said in done.err
+
+
+def test_sync_tells_of_faults(manage, slug, simulator):
+    simulator.control.fault("status", service="graph", directory=slug, status=403, count=-1)
+    done = manage("sync", slug, "--json")
+    assert done.code == 1
+    assert done.json["failed"] == 1
+    assert "403" in done.json["error"]
+    assert done.json["error"] in done.err
+
+
+def test_an_unknown_tenant_is_one_line(manage):
+    for command in ("probe", "sync", "offboard", "subscriptions"):
+        done = manage(command, "nobody")
+        assert (done.code, done.err) == (1, "CommandError: There is no tenant 'nobody'.")
+
+
+def test_replay_takes_files_alerts_cases_and_times(manage, slug, simulator, tmp_path):
+    documents = [alert("a1", user("anna")), alert("a2", user("bob"))]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps({"value": documents}))
+    done = manage("replay", slug, "--file", export, "--json").json
+    assert (done["new"], done["tickets"]) == (2, 2)
+    assert manage("replay", slug, "--file", export, export, "--json").json["new"] == 0
+    simulator.control.add_alerts(slug, documents)
+    with scope(reread(slug)):
+        case = Case.objects.first()
+    for what in (
+        ["--alert", "a1"],
+        ["--case", case.pk],
+        ["--case", case.public_id],
+        ["--since", "2026-11-19"],
+        ["--quarantined"],
+    ):
+        done = manage("replay", slug, *what, "--json")
+        assert (done.code, done.json["new"], done.json["tickets"]) == (0, 0, 0), done
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "required"),
+        (["--alert", "no-such-alert"], "does not have"),
+        (["--case", "4711"], "no case"),
+        (["--case", "x"], "no case"),
+        (["--file", "/no/such/file"], "can't be read"),
+        (["--file", __file__], "is not JSON"),
+    ],
+)
+def test_replay_refuses_nonsense(manage, old, more, said):
+    done = manage("replay", old, *more)
+    assert done.code == 1
+    assert said in done.err
+
+
+def test_replay_releases_what_was_set_aside(manage, slug, simulator):
+    broken = {**alert("a1", user("anna")), "createdDateTime": "x", "lastUpdateDateTime": "x"}
+    export = Path(tempfile.mkstemp(suffix=".json")[1])
+    export.write_text(json.dumps(broken))
+    assert manage("replay", slug, "--file", export, "--json").json["quarantined"] == 1
+    export.unlink()
+    simulator.control.add_alert(slug, alert("a1", user("anna")))
+    assert manage("replay", slug, "--quarantined", "--json").json["new"] == 1
+    assert manage("replay", slug, "--quarantined", "--json").json["fetched"] == 0
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+def test_rebuild_queue_finds_and_mends(manage, slug, simulator):
+    simulator.control.add_alert(slug, alert("a1", user("anna")))
+    manage("sync", slug)
+    assert manage("rebuild_queue", "--verify", "--json").json["differences"] == []
+    tenant = reread(slug)
+    with scope(tenant):
+        QueueEntry.objects.filter(tenant_id=tenant.pk).update(title="changed")
+    found = manage("rebuild_queue", "--verify", "--json")
+    assert found.code == 1
+    assert [one["tenant"] for one in found.json["differences"]] == [slug]
+    assert slug in found.err
+    assert manage("rebuild_queue").code == 0
+    assert manage("rebuild_queue", "--verify").code == 0
+    with granted([tenant.pk]):
+        assert QueueEntry.objects.get().title != "changed"
+
+
+def test_offboard_stops_and_erases(manage, slug, simulator):
+    simulator.control.add_alert(slug, alert("a1", user("anna")))
+    manage("sync", slug)
+    stopped = manage("offboard", slug, "--json")
+    assert (stopped.json["tenant"], stopped.json["erased"]) == (slug, False)
+    tenant = reread(slug)
+    assert tenant.state == Tenant.State.OFFBOARDED
+    with scope(tenant):
+        assert Alert.objects.exists()
+    assert manage("offboard", slug, "--erase", "--json").json["erased"] is True
+    assert not Tenant.objects.filter(slug=slug).exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [tenant.schema_name])
+        assert cursor.fetchone() is None
+
+
+def test_grant_makes_gives_and_takes(manage, old):
+    name = f"person-{old}"
+    assert "no user" in manage("grant", name, old, "viewer").err
+    done = manage("grant", name, old, "analyst", "--create", "--json").json
+    person = User.objects.get(username=name)
+    assert person.check_password(done["password"])
+    assert Grant.objects.get(user=person).role == "analyst"
+    again = manage("grant", name, old, "viewer", "--json").json
+    assert "password" not in again
+    assert Grant.objects.get(user=person).role == "viewer"
+    assert manage("grant", name, "*", "admin").code == 0
+    assert manage("grant", name, old, "none").code == 0
+    assert Grant.objects.get(user=person).tenant is None
+    assert manage("grant", name, old, "king").code == 1
+    assert manage("grant", name, "nobody", "viewer").code == 1
+    person.delete()
+
+
+def test_migrate_schemas_and_services_speak_json(manage, old):
+    done = manage("migrate_schemas", "--json")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert {row["schema"]: row["error"] for row in rows}[reread(old).schema_name] == ""
+    state = manage("services", "--json").json
+    assert state["postgres"]["running"]
+    assert state["redis_url"].startswith("redis://")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["onboard", "probe", "sync", "replay", "rebuild_queue", "offboard", "grant", "services",
+     "migrate_schemas", "subscriptions"],
+)  # fmt: skip
+def test_every_command_has_help(manage, command):
+    done = manage(command, "--help")
+    assert done.code == 0
+    assert "--json" in done.out
+
+
+def test_two_data_folders_are_two_installations(simulator, given, old):
+    """The same customer in each, and neither knows of the other's."""
+    place = Path(tempfile.mkdtemp(prefix="csc-other-"))
+    processes = Processes(place / "logs", {"CSC_DATA_DIR": str(place / "data")})
+    simulator.control.add_alert(given["slug"], alert("a1", user("anna")))
+    try:
+        made = processes.manage(*words_of(given, "--json"))
+        assert made.returncode == 0, made.stderr
+        synced = processes.manage("sync", given["slug"], "--json")
+        assert json.loads(synced.stdout)["tickets"] == 1
+        assert "no tenant" in processes.manage("sync", old).stderr
+        assert not Tenant.objects.filter(slug=given["slug"]).exists()
+    finally:
+        services.erase(place / "data")
+        shutil.rmtree(place)
+
+
+def test_a_page_queues_tasks_by_our_own_app(tmp_path):
+    """A process that never imports csc_portal.celery by itself, as the web process."""
+    processes = Processes(tmp_path)
+    text = (
+        "import csc_portal.wsgi; from csc_portal.pipeline import poll_tenant; "
+        "print(poll_tenant.app.main, poll_tenant.app.conf.broker_url.partition(':')[0])"
+    )
+    processes.python("page", "-c", text)
+    processes.wait("page")
+    assert processes.log("page").split() == ["csc_portal", "redis"]
