@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.ticketing.wire.redmine import Redmine
 from tests.ticketing.wire.request_tracker import RequestTracker
 from tests.ticketing.wire.server import SECRET, Desk
+from tests.ticketing.wire.servicenow import ServiceNowDesk
+from tests.ticketing.wire.zendesk import ZendeskDesk
 from ticketing.adapters import TicketSystem, registry
 from ticketing.adapters.description import load_options
 
@@ -35,6 +37,8 @@ class Entry:
 ENTRIES = {
     "request_tracker": Entry(RequestTracker(), "generic", from_the_guide("request_tracker")),
     "redmine": Entry(Redmine(), "generic", from_the_guide("redmine")),
+    "servicenow": Entry(ServiceNowDesk(), "servicenow", {"user": "csc"}),
+    "zendesk": Entry(ZendeskDesk(), "zendesk", {"user": "ada@example.com"}),
 }
 
 

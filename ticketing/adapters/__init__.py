@@ -7,6 +7,8 @@ from clients.throttle import Governor
 from ticketing.adapters.base import TicketDraft, TicketRef, TicketSystem
 from ticketing.adapters.freshservice import Freshservice
 from ticketing.adapters.generic import Generic
+from ticketing.adapters.servicenow import ServiceNow
+from ticketing.adapters.zendesk import Zendesk
 
 __all__ = ["Factory", "TicketDraft", "TicketRef", "TicketSystem", "registry"]
 
@@ -34,4 +36,6 @@ class Factory(Protocol):
 registry: dict[str, Factory] = {
     "freshservice": Freshservice,
     "generic": Generic,
+    "servicenow": ServiceNow,
+    "zendesk": Zendesk,
 }
