@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import responses
 
-from clients.errors import BadPayload, Conflict, Rejected
-from tests.ticketing.desks import ENTRIES, connect
+from clients.errors import BadPayload, Conflict, Forbidden, Rejected
+from tests.ticketing.desks import ENTRIES, LOOPBACK, connect
+from tests.ticketing.wire.server import SECRET
 from ticketing.adapters import TicketDraft, TicketSystem, registry
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -67,3 +68,57 @@ def test_zendesk_names_refused_fields_without_values(desks_url: str) -> None:
     with pytest.raises(Rejected, match="group_id") as caught:
         system("zendesk", desks_url).create(DRAFT)
     assert "bob" not in str(caught.value)
+
+
+def test_jira_finds_what_its_index_does_not_know_yet(desks_url: str) -> None:
+    made = system("jira", desks_url)
+    made.create(TicketDraft("CSC-9", "Old", "<p>x</p>", 1))
+    ours = made.create(DRAFT)
+    made.create(TicketDraft("CSC-12", "New", "<p>x</p>", 1))
+    ENTRIES["jira"].desk.unindexed = 2
+    assert made.find("CSC-1", NOW) == ours
+    ENTRIES["jira"].desk.unindexed = 3
+    assert made.find("CSC-1", NOW) == ours
+    assert made.find("CSC-2", NOW) is None
+
+
+def test_jira_drops_fields_that_a_screen_lacks(desks_url: str) -> None:
+    desk, made = ENTRIES["jira"].desk, system("jira", desks_url)
+    desk.refused = {"priority"}
+    ours = made.create(DRAFT)
+    assert "priority" not in sent("jira")
+    assert made.find("CSC-1", NOW) == ours
+    desk.refused = {"summary"}
+    with pytest.raises(Rejected, match="summary"):
+        made.create(DRAFT)
+    assert len(desk.tickets) == 1
+
+
+def test_jira_service_management(desks_url: str) -> None:
+    made = system("jira", desks_url, service_desk_id=3, request_type_id="25")
+    ours = made.create(TicketDraft("CSC-1", "Sign-in", "<p>{noformat}!x!</p>", 4))
+    assert sent("jira")["description"] == "{noformat}\n(noformat)!x!\n{noformat}"
+    assert made.find("CSC-1", NOW) == ours
+
+
+def test_jira_lacking_permissions_or_options(desks_url: str) -> None:
+    with pytest.raises(Forbidden, match="CREATE_ISSUES"):
+        system("jira", desks_url, project="OTHER").check()
+    for options in ({"project": ""}, {"project": "a b"}, {"service_desk_id": 3}):
+        with pytest.raises(Rejected, match="option"):
+            system("jira", desks_url, **options)
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_a_rotated_secret_is_read_once_more(desks_url: str, name: str) -> None:
+    entry, secrets = ENTRIES[name], ["old"]
+    made = registry[entry.system](
+        f"{desks_url}/{name}",
+        lambda: secrets[0],
+        entry.options,
+        None,
+        private_networks_allowed=LOOPBACK,
+        forget_secret=lambda: secrets.insert(0, SECRET),
+    )
+    made.check()
+    assert len(entry.desk.requests) == 2

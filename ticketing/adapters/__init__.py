@@ -7,6 +7,7 @@ from clients.throttle import Governor
 from ticketing.adapters.base import TicketDraft, TicketRef, TicketSystem
 from ticketing.adapters.freshservice import Freshservice
 from ticketing.adapters.generic import Generic
+from ticketing.adapters.jira import Jira
 from ticketing.adapters.servicenow import ServiceNow
 from ticketing.adapters.zendesk import Zendesk
 
@@ -36,6 +37,7 @@ class Factory(Protocol):
 registry: dict[str, Factory] = {
     "freshservice": Freshservice,
     "generic": Generic,
+    "jira": Jira,
     "servicenow": ServiceNow,
     "zendesk": Zendesk,
 }
