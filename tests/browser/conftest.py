@@ -36,7 +36,7 @@ class Site:
     admin: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Site]:
     port = free_port(0)
     processes = Processes(tmp_path_factory.mktemp("browser-logs"))
@@ -79,7 +79,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CSC_CHROMIUM") or shutil.which("chromium")
     if not path:
