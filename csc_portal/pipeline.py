@@ -205,8 +205,11 @@ def send_deliveries(
     except (ApiError, KeyError) as err:
         return Sent(failed=1, error=str(err))
     total, left = Sent(), patience_s
+    # Nothing competes with a ticket for its system's limit, so the poll's small share is not for it.
+    priority = Priority.PERSON if patience_s else Priority.RETRY
     while True:
-        sent = dispatch(outlet, content or {}, timezone.now, at_once=patience_s > 0)
+        with at_priority(priority):
+            sent = dispatch(outlet, content or {}, timezone.now, at_once=patience_s > 0)
         total.tickets += sent.tickets
         total.notes += sent.notes
         total.failed += sent.failed
