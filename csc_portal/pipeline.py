@@ -205,7 +205,7 @@ def send_deliveries(
     except (ApiError, KeyError) as err:
         return Sent(failed=1, error=str(err))
     total, left = Sent(), patience_s
-    # Nothing competes with a ticket for its system's limit, so the poll's small share is not for it.
+    # Nothing competes with a ticket for its system's limit: no poll's small share for it.
     priority = Priority.PERSON if patience_s else Priority.RETRY
     while True:
         with at_priority(priority):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from alerts.ingest import Counts, store_page
 from alerts.models import Alert, AlertEntity, Case, Entity, Quarantined
 from alerts.prepare import prepare_page
+from alerts.triage import reopen
 from csc_portal.rebuild import compare, rebuild
 from tenants.models import QueueEntry, QueueRollup, Tenant
 from tenants.pseudonyms import Pseudonymiser
@@ -146,6 +147,17 @@ def test_resolved_at_microsoft_closes_the_case(qa, take):
     with scope(qa):
         case = Case.objects.get()
     assert (case.status, case.verdict, counts.closed) == (2, "falsePositive", 1)
+
+
+def test_a_case_that_a_person_reopened_stays_open(qa, take):
+    resolved = {"status": "resolved", "classification": "falsePositive"}
+    take(alert("a1", user("anna"), **resolved))
+    with scope(qa):
+        case = Case.objects.get()
+        assert reopen(qa.pk, {case.pk: case.version}, actor_id=1).changed
+    take(alert("a1", user("anna"), updated_hours=9, severity="high", **resolved))
+    with scope(qa):
+        assert Case.objects.get().is_open
 
 
 def test_two_names_of_one_user_become_one_entity(qa, take):
