@@ -52,7 +52,12 @@ class Processes:
     def __init__(self, logs: Path, environment: Mapping[str, str] | None = None) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.logs = logs
-        self.environment = {**os.environ, "POLL_INTERVAL_S": "1", **(environment or {})}
+        self.environment = {
+            **os.environ,
+            "POLL_INTERVAL_S": "1",
+            "POLL_INTERVAL_MAX_S": "1",
+            **(environment or {}),
+        }
         self.first_requests: list[dict[str, Any]] = []
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 

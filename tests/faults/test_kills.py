@@ -93,13 +93,13 @@ def hold_ticket(simulator: Simulator, slug: str, **more: object) -> None:
     simulator.control.settings(filter_lag_s=600)
     simulator.control.fault(
         "timeout", service="freshservice", directory=slug, method="POST", when="after",
-        seconds=20, skip=1, count=1, **more,
+        seconds=8, skip=1, count=1, **more,
     )  # fmt: skip
 
 
 def hold_page(simulator: Simulator, slug: str) -> None:
     """The second page does not come."""
-    simulator.control.fault("delay", service="graph", directory=slug, seconds=20, skip=1, count=1)
+    simulator.control.fault("delay", service="graph", directory=slug, seconds=8, skip=1, count=1)
 
 
 def test_a_worker_dies_between_ticket_and_row(simulator, portal, slug):
