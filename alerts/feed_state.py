@@ -18,6 +18,18 @@ FROM alerts_poll WHERE started_at >= %s AND started_at < %s
 """
 
 
+# Per product: its youngest change, and its changes in the seven days before that.
+BY_SOURCE = """
+SELECT s.service_source, s.last, (
+  SELECT count(*) FROM alerts_alert b WHERE b.service_source = s.service_source
+    AND b.updated_at > s.last - %s AND b.updated_at <= s.last)
+FROM (
+  SELECT service_source, max(updated_at) AS last FROM alerts_alert
+  WHERE updated_at > %s AND service_source <> '' GROUP BY service_source
+) AS s
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedState:
     alerts_per_hour: float
@@ -44,6 +56,14 @@ def feed_state(now: datetime) -> FeedState:
         unread_windows=unread_count(),
         quarantined=Quarantined.objects.filter(resolved_at=None).count(),
     )
+
+
+def silent_sources(now: datetime) -> list[str]:
+    """Products (`serviceSource`) that are quieter than chance explains, though the tenant may not
+    be. Reads 30 days of alerts: for an hourly look.
+    """
+    rows = run(BY_SOURCE, [BASELINE, now - timedelta(days=30)])
+    return sorted(source for source, last, count in rows if is_silent(count, last, now))
 
 
 def _changes(since: datetime, until: datetime) -> int:

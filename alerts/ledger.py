@@ -54,11 +54,13 @@ def page_size(window: Poll) -> int:
     return PAGE_SIZES[min(window.attempts, CUT_AFTER - 1)]
 
 
-def fetched(window: Poll, counts: Counts, edge: datetime | None, now: datetime) -> None:
+def fetched(
+    window: Poll, counts: Counts, edge: datetime | None, now: datetime, *, throttled: int = 0
+) -> None:
     """The window has been read. `edge`: Microsoft's time at the first page; closes an open one."""
     changes: dict[str, object] = {
         "state": Poll.State.FETCHED,
-        "counts": asdict(counts),
+        "counts": {**asdict(counts), "throttled": throttled},
         "finished_at": now,
         "error": "",
     }
@@ -73,7 +75,13 @@ def fetched(window: Poll, counts: Counts, edge: datetime | None, now: datetime) 
 
 
 def failed(
-    window: Poll, err: ApiError, counts: Counts, *, edge: datetime | None, now: datetime
+    window: Poll,
+    err: ApiError,
+    counts: Counts,
+    *,
+    edge: datetime | None,
+    now: datetime,
+    throttled: int = 0,
 ) -> None:
     """The window could not be read.
 
@@ -85,7 +93,7 @@ def failed(
         "state": Poll.State.RETRYING,
         "attempts": attempts,
         "finished_at": now,
-        "counts": asdict(counts),
+        "counts": {**asdict(counts), "throttled": throttled, "error": type(err).__name__},
         "error": str(err)[:300],
     }
     if window.is_extra:

@@ -19,7 +19,8 @@ WITH picked AS (
   CROSS JOIN LATERAL (
     SELECT count(*) AS alerts, max(a.severity) AS severity, bit_or(a.pillars::int) AS pillars,
       min(a.activity_at) AS first_at, max(a.last_activity_at) AS last_at,
-      bool_and(a.status = 'resolved') AND NOT EXISTS (  -- a person who reopened it knows better
+      bool_and(a.status IN ('resolved', 'deleted')) AND NOT EXISTS (
+        -- a person who reopened it knows better
         SELECT FROM alerts_caseevent e WHERE e.case_id = p.id AND e.kind = 'reopened'
       ) AS all_resolved, count(DISTINCT a.service_source) AS providers
     FROM alerts_alert a WHERE a.case_id = p.id

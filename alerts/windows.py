@@ -75,7 +75,7 @@ def _read_window(
     tenant: Tenant, graph: Graph, source: Source, window: Poll
 ) -> tuple[Counts, ApiError | None]:
     """Read one window completely and write down how it went."""
-    total, edge = Counts(), None
+    total, edge, throttled_before = Counts(), None, graph.http.throttled
     since = window.since if window.is_extra else window.since - OVERLAP
     try:
         for documents in source.pages(
@@ -93,10 +93,12 @@ def _read_window(
             return total, err
         answers = _answers_otherwise(graph, source, err)
         with scope(tenant):
-            failed(window, err, total, edge=answers, now=timezone.now())
+            throttled = graph.http.throttled - throttled_before
+            failed(window, err, total, edge=answers, now=timezone.now(), throttled=throttled)
         return total, err
     with scope(tenant):
-        fetched(window, total, edge, timezone.now())
+        throttled = graph.http.throttled - throttled_before
+        fetched(window, total, edge, timezone.now(), throttled=throttled)
     _log(window, total, None)
     return total, None
 

@@ -22,6 +22,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from clients import jsons
 from clients.addresses import GuardedAdapter, Networks, check_url, parse_networks
 from clients.errors import ApiError, BadPayload, RateLimited, Rejected, Unavailable
 from clients.failures import ErrorReader, Failure, describe
@@ -108,6 +109,7 @@ class Http:
         self.governor = governor
         self.key = key
         self.policy = policy or Policy()
+        self.throttled = 0  # answers that told us to wait, for whoever keeps account
         self._networks: Networks | None = None
         if private_networks_allowed is not None:
             self._networks = parse_networks(private_networks_allowed)
@@ -212,6 +214,7 @@ class Http:
         asked = err.retry_after_s
         wait = backoff if asked is None else asked + random.uniform(0.0, 0.5)  # noqa: S311
         limited = isinstance(err, RateLimited) or (err.status == 503 and asked is not None)
+        self.throttled += limited
         if limited and self.governor is not None and call.family:
             if asked is None:
                 wait = max(wait, self.governor.back_off(self.key, call.family, wait))
@@ -285,8 +288,8 @@ class Http:
         if not raw.strip():
             return None
         try:
-            return orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
-        except orjson.JSONDecodeError:
+            return jsons.loads(raw)
+        except ValueError:
             raise BadPayload(
                 f"{self.name}: the answer is not JSON, or only a part of it.",
                 status=status,
@@ -329,8 +332,8 @@ def _prepare(
 
 def _parse_or_none(raw: bytes | None) -> object:
     try:
-        return orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError:
+        return jsons.loads(raw) if raw else None
+    except ValueError:
         return None
 
 

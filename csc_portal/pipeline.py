@@ -40,7 +40,7 @@ from alerts.reconcile import reconcile
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
-from csc_portal.standing import note_failure, note_success
+from csc_portal.standing import note_failure, note_sources, note_success
 from csc_portal.turns import turn
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
@@ -359,6 +359,7 @@ def tend(tenant_id: int) -> None:
         for source in (SOURCE, INCIDENTS):
             try_failed_again(source, now)
     forget_old_polls(tenant, now - KEEP_POLLS)
+    note_sources(tenant)
     try:
         found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
     except (ApiError, BadSecret) as err:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from alerts.feed_state import feed_state
+from alerts.feed_state import feed_state, silent_sources
 from csc_portal.polling import Pace, next_poll
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -39,6 +39,13 @@ def note_success(tenant: Tenant) -> None:
         unread_windows=state.unread_windows,
         quarantined=state.quarantined,
     )
+
+
+def note_sources(tenant: Tenant) -> None:
+    """Products that fell silent, for the list of all tenants; looked at hourly."""
+    with scope(tenant):
+        found = silent_sources(timezone.now())
+    Tenant.objects.filter(pk=tenant.pk).update(silent_sources=found)
 
 
 def note_failure(tenant: Tenant, err: Exception) -> None:

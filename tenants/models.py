@@ -59,6 +59,7 @@ class Tenant(TenantMixin):
         null=True, blank=True, help_text="What to subscribe to; empty: the default"
     )
     silent_since = models.DateTimeField(null=True, blank=True, help_text="Quieter than chance")
+    silent_sources = models.JSONField(default=list, db_default=[], blank=True)
     unread_windows = models.IntegerField(default=0, db_default=0)
     quarantined = models.IntegerField(default=0, db_default=0)
 

@@ -60,7 +60,8 @@ def health_page(request: HttpRequest) -> HttpResponse:
         unread=Sum("unread_windows", default=0),
         quarantined=Sum("quarantined", default=0),
     )
-    troubled = active.filter(failing | silent | late | overdue | Q(quarantined__gt=0))
+    quiet = ~Q(silent_sources=[])
+    troubled = active.filter(failing | silent | late | overdue | quiet | Q(quarantined__gt=0))
     troubled = troubled.order_by(F("failing_since").asc(nulls_last=True), "polled_at", "pk")
     context = {
         "numbers": numbers,

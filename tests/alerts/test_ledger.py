@@ -16,9 +16,10 @@ from django.db.models import F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.feed import SOURCE, read_alerts
+from alerts.feed import SOURCE, read_alerts, take_documents
+from alerts.feed_state import silent_sources
 from alerts.ledger import CUT_AFTER, try_failed_again, unread_count, windows_to_read
-from alerts.models import Alert, Cursor, Poll
+from alerts.models import Alert, Case, Cursor, Poll
 from alerts.reconcile import reconcile
 from alerts.silence import AT_LEAST, BASELINE, is_silent
 from clients.errors import ApiError
@@ -222,6 +223,66 @@ def test_equal_counts_cost_one_request(qa, simulator, directory, read, graph, ps
     found = reconcile(qa, graph, pseudonymiser, datetime.now(UTC))
     assert found.theirs == found.ours == 1
     assert simulator.control.count(service="graph", directory=directory) == 1
+
+
+def test_a_deleted_alert_is_followed_and_its_case_ends(
+    qa, simulator, directory, read, graph, pseudonymiser
+):
+    for key in ("a1", "a2"):
+        add(simulator, directory, key, minutes_ago=200)
+    read()
+    with scope(qa):
+        Poll.objects.update(until=datetime.now(UTC) - timedelta(minutes=90))
+    for key in ("a1", "a2"):
+        simulator.control.delete_alert(directory, key)
+    found = reconcile(qa, graph, pseudonymiser, datetime.now(UTC))
+    assert (found.theirs, found.ours) == (0, 2)
+    with scope(qa):
+        assert set(Alert.objects.values_list("status", flat=True)) == {"deleted"}
+        assert not Case.objects.get().is_open
+
+
+def test_throttling_is_counted_in_its_window(qa, simulator, directory, read):
+    simulator.control.fault(
+        "status", status=429, retry_after=0, service="graph", directory=directory, count=1
+    )
+    read()
+    (window,) = polls(qa)
+    assert (window.counts["throttled"], window.counts["error"]) == (1, "RateLimited")
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-2), timedelta(days=2)])
+@responses.activate
+def test_windows_are_in_microsofts_time_however_wrong_our_clock_is(qa, pseudonymiser, skew):
+    theirs = datetime.now(UTC).replace(microsecond=0) + skew
+    at = theirs - timedelta(minutes=3)
+    document = alert("a1") | {"createdDateTime": stamp(at), "lastUpdateDateTime": stamp(at)}
+    responses.get(
+        "https://graph.test/v1.0/security/alerts_v2",
+        json={"value": [document]},
+        headers={"Date": format_datetime(theirs, usegmt=True)},
+    )
+    graph = Graph(Http("https://graph.test"), Token("any"))
+    read_alerts(qa, graph, pseudonymiser)
+    (window,) = polls(qa)
+    assert window.until == theirs
+    with scope(qa):
+        assert Cursor.objects.get(source=SOURCE).watermark == theirs
+
+
+def test_a_product_that_fell_silent_is_told(qa, pseudonymiser):
+    now = datetime.now(UTC)
+    loud = [
+        alert(f"s{n}", serviceSource="microsoftSentinel")
+        | dict.fromkeys(
+            ("createdDateTime", "lastUpdateDateTime"), stamp(now - timedelta(hours=30 + n))
+        )
+        for n in range(60)
+    ]
+    fresh = alert("fresh") | dict.fromkeys(("createdDateTime", "lastUpdateDateTime"), stamp(now))
+    take_documents(qa, [*loud, fresh], pseudonymiser)
+    with scope(qa):
+        assert silent_sources(now) == ["microsoftSentinel"]
 
 
 def test_a_first_read_can_begin_later(qa, simulator, directory, read):

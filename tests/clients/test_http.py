@@ -291,3 +291,9 @@ def test_nobody_there_is_unavailable(fake_time: FakeTime) -> None:
         http.request("GET", "/x?secret=1")
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@responses.activate
+def test_half_a_surrogate_pair_does_not_cost_the_answer() -> None:
+    responses.get("https://odd.test/x", body=rb'{"value": ["\ud800", "fine"]}')
+    assert Http("https://odd.test").request("GET", "/x").body == {"value": ["\ud800", "fine"]}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 from django.core.management.base import CommandError, CommandParser
 
 from alerts.feed import quarantined_ids
 from alerts.models import Alert, Case, Poll
+from clients import jsons
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import alerts_by_id
 from csc_portal.management.base import PortalCommand
@@ -95,11 +96,13 @@ def _fetch(tenant: Tenant, ids: list[str]) -> list[object]:
 
 def _documents(path: Path) -> list[object]:
     try:
-        content = orjson.loads(path.read_bytes())
+        content = jsons.loads(path.read_bytes())
     except OSError as err:
         raise CommandError(f"{path} can't be read: {err.strerror}") from err
-    except orjson.JSONDecodeError as err:
+    except json.JSONDecodeError as err:
         raise CommandError(f"{path} is not JSON (line {err.lineno}, column {err.colno}).") from err
+    except ValueError as err:
+        raise CommandError(f"{path} is not JSON.") from err
     if isinstance(content, dict) and isinstance(content.get("value"), list):
         return list(content["value"])
     return content if isinstance(content, list) else [content]
