@@ -215,6 +215,25 @@ documents = st.lists(
 
 
 @settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(page=documents, times=st.integers(2, 6), cut=st.integers(0, 10))
+def test_any_number_of_polls_of_one_page_make_each_alert_once(qa, pseudonymiser, page, times, cut):
+    with scope(qa):
+        for model in (AlertEntity, Alert):
+            model.objects.all().delete()
+        for number in range(times):
+            # Pages shift while they are read: some documents come twice, some in another order.
+            again = page[cut % len(page) :] + page if number % 2 else list(reversed(page))
+            prepared = prepare_page(again, pseudonymiser)
+            store_page(qa.pk, prepared, pseudonymiser.version)
+        stored = list(Alert.objects.values_list("provider_id", flat=True))
+    assert sorted(stored) == sorted(document["id"] for document in page)
+
+
+@settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
