@@ -13,6 +13,7 @@ from datetime import datetime
 from alerts.chain import pillar_of, pillars
 from alerts.fingerprint import fingerprint
 from alerts.normalise import Unreadable, normalise
+from alerts.normalise.fields import provider_id
 from alerts.records import AlertRecord, EntityRecord, Severity
 from alerts.scrub import Cleaner
 from tenants.pseudonyms import Pseudonymiser
@@ -143,10 +144,11 @@ def entity_row(entity: EntityRecord, pseudonymiser: Pseudonymiser, clean: Cleane
 
 
 def reject(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> Rejected:
-    """What is kept of a document that can't be taken."""
-    given = document.get("id") if isinstance(document, dict) else None
-    if isinstance(given, str) and err.field != "id":
-        return Rejected(given, True, err.field, err.problem)
-    # Keyed, because a short document could be guessed from a bare hash.
-    digest = pseudonymiser.pseudonym("document", repr(document))
-    return Rejected(f"document:{digest}", False, err.field, err.problem)
+    """What is kept of a document that can't be taken: its id, if that has the shape of one."""
+    try:
+        given = provider_id(document.get("id") if isinstance(document, dict) else None)
+    except Unreadable:
+        # Keyed, because a short document could be guessed from a bare hash.
+        digest = pseudonymiser.pseudonym("document", repr(document))
+        return Rejected(f"document:{digest}", False, err.field, err.problem)
+    return Rejected(given, True, err.field, err.problem)
