@@ -1,8 +1,9 @@
 """How fast an analyst sees the queue of a thousand tenants, and how that grows.
 
 The real pages through Django, without the network: `page ms` is the server's time from request to
-response, `db ms` the time of all its statements, with those that set role and tenants. Cases are a
-model (benchmarks/lab/cases.py). Users see all tenants, 50, one, or a small one without open cases.
+response; `rows ms`, `counts ms` and `db ms` are the times of its statements for the rows, for the
+counts, and of all, each with the SET of role and tenants before it. Cases are a model
+(benchmarks/lab/cases.py). Users see all tenants, 50, one, or a small one without open cases.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Times:
     """Milliseconds of each request."""
 
     page: list[float] = field(default_factory=list)
+    rows: list[float] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
     database: list[float] = field(default_factory=list)
     statements: int = 0
 
@@ -103,7 +106,9 @@ def _ask(client: Client, query: str, taken: Times):
         started = perf_counter()
         response = client.get(f"{reverse('queue')}?{query}")
         taken.page.append((perf_counter() - started) * 1e3)
-    taken.database.append(sum(clock) * 1e3)
+    taken.rows.append(sum(s for sql, s in clock if "tenants_queueentry" in sql) * 1e3)
+    taken.counts.append(sum(s for sql, s in clock if "tenants_queuerollup" in sql) * 1e3)
+    taken.database.append(sum(s for _, s in clock) * 1e3)
     taken.statements = len(clock)
     if response.status_code != 200:
         raise SystemExit(f"The queue answered {response.status_code}.")
@@ -111,27 +116,30 @@ def _ask(client: Client, query: str, taken: Times):
 
 
 @contextmanager
-def _database_clock() -> Iterator[list[float]]:
-    """Seconds of each statement, also of those that set role and tenants."""
-    seconds: list[float] = []
+def _database_clock() -> Iterator[list[tuple[str, float]]]:
+    """(statement, seconds) of each, together with the SET that had to go before it."""
+    times: list[tuple[str, float]] = []
+    waiting: list[float] = []
     apply_session = connection.apply_session
 
-    def timed(execute, *arguments):
+    def apply_timed() -> None:
+        started = perf_counter()
+        apply_session()
+        waiting.append(perf_counter() - started)
+
+    def timed(execute, sql, *arguments):
         started = perf_counter()
         try:
-            return execute(*arguments)
+            return execute(sql, *arguments)
         finally:
-            seconds.append(perf_counter() - started)
-
-    def apply_timed() -> None:
-        if connection._applied != connection.session:
-            timed(apply_session)
+            times.append((str(sql), perf_counter() - started + sum(waiting)))
+            waiting.clear()
 
     with (
         connection.execute_wrapper(timed),
         patch.object(connection, "apply_session", apply_timed),
     ):
-        yield seconds
+        yield times
 
 
 # --- report ---------------------------------------------------------------------------------------
@@ -144,10 +152,16 @@ def _rows(cases: int, times: dict[tuple[str, str], Times]) -> list[dict[str, obj
             "user": user,
             "view": view,
             "statements": taken.statements,
-            "db ms, median": statistics.median(taken.database),
-            "db ms, p95": p95(taken.database),
-            "page ms, median": statistics.median(taken.page),
-            "page ms, p95": p95(taken.page),
+            **{
+                f"{label} ms{what}": measure(values)
+                for label, values in (
+                    ("rows", taken.rows),
+                    ("counts", taken.counts),
+                    ("db", taken.database),
+                    ("page", taken.page),
+                )
+                for what, measure in (("", statistics.median), (" p95", p95))
+            },
         }
         for (user, view), taken in times.items()
     ]
@@ -173,14 +187,15 @@ def _result(tenants: int, cases: int, times: dict[tuple[str, str], Times]) -> di
     return {
         "tenants": tenants,
         "cases": cases,
-        "db_p95_ms": round(worst("database"), 2),
+        "db_p95_ms": round(max(worst("rows"), worst("counts")), 2),
         "page_p95_ms": round(worst("page"), 2),
     }
 
 
 NOTES = """\
-A page view is all of it: session, user, rights, rows, counts of all cells, busiest tenants, people,
-template. Model data, 5 % of the cases open. JSON has p95 over all views of the slowest user."""
+Medians, and p95 where it says so. A page view is all of it: session, user, rights, rows, counts,
+busiest tenants, people, template. 5 % of the cases are open. JSON has p95 over all views of the
+slowest user: db of the rows' or the counts' statements, page of everything."""
 
 
 if __name__ == "__main__":
