@@ -77,7 +77,7 @@ class Config:
             "schedule": 30.0,
             "options": {"expires": 60},
         },
-        "housekeeping": {"task": "csc_portal.pipeline.tidy", "schedule": 3600.0},
+        "housekeeping": {"task": "csc_portal.tending.tidy", "schedule": 3600.0},
     }
 
     @property
@@ -86,8 +86,8 @@ class Config:
 
 
 app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
-app.autodiscover_tasks(["csc_portal"], related_name="pipeline")
-app.autodiscover_tasks(["csc_portal"], related_name="push")
+for module in ("pipeline", "push", "tending"):
+    app.autodiscover_tasks(["csc_portal"], related_name=module)
 
 
 @setup_logging.connect

@@ -4,14 +4,13 @@
     sweep: whatever stands still is started again, from what Postgres says
 
 A task opens nothing bigger than one tenant and carries only its id. Enrichment and policy will
-stand between the cases and the deliveries, in `_after_ingest`.
+stand between the cases and the deliveries, in `after_ingest`.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,11 +21,8 @@ from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
-from alerts.blind_spots import check_sources, is_check_due
 from alerts.feed import (
-    SOURCE,
     Content,
-    forget_old_polls,
     quarantined_ids,
     read_alerts,
     take_documents,
@@ -34,13 +30,11 @@ from alerts.feed import (
 from alerts.incidents import SOURCE as INCIDENTS
 from alerts.incidents import is_due, read_incidents
 from alerts.ingest import Counts
-from alerts.ledger import try_failed_again
 from alerts.models import Poll
-from alerts.reconcile import reconcile
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
-from csc_portal.standing import note_failure, note_sources, note_success
+from csc_portal.standing import note_failure, note_success
 from csc_portal.turns import turn
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
@@ -51,7 +45,6 @@ from ticketing.plan import plan_deliveries
 
 logger = logging.getLogger(__name__)
 
-KEEP_POLLS = timedelta(days=7)
 STUCK_AFTER = timedelta(minutes=2)
 """A poll that was asked for and not begun by then is asked for again: its message may be lost."""
 BUSY_FOR = timedelta(seconds=10)
@@ -103,7 +96,7 @@ def run_tenant(
         if _wants_incidents(tenant, run) if incidents is None else incidents:
             run.counts.updated += _follow_merges(tenant, run, since, until).updated
         note_success(tenant)
-    run.sent = _after_ingest(tenant, content, patience_s)
+    run.sent = after_ingest(tenant, content, patience_s)
     return run
 
 
@@ -123,7 +116,7 @@ def run_incidents(
     """Follow merges of incidents alone."""
     run = Run()
     run.counts = _follow_merges(tenant, run, since, until)
-    run.sent = _after_ingest(tenant, {}, patience_s)
+    run.sent = after_ingest(tenant, {}, patience_s)
     return run
 
 
@@ -156,7 +149,7 @@ def run_documents(
     for page in documents:
         counts, _ = take_documents(tenant, page, pseudonymiser, content.update)
         run.counts += counts
-    run.sent = _after_ingest(tenant, content, patience_s)
+    run.sent = after_ingest(tenant, content, patience_s)
     return run
 
 
@@ -176,11 +169,11 @@ def run_ids(tenant: Tenant, ids: Iterable[str]) -> Run:
         logger.warning("alerts not read by id tenant_id=%s count=%d", tenant.pk, len(errors))
         waits = [getattr(err, "retry_after_s", None) or 0 for err in errors]
         poll_at_once(tenant, timedelta(seconds=max(waits)))
-    run.sent = _after_ingest(tenant, content, patience_s=0)
+    run.sent = after_ingest(tenant, content, patience_s=0)
     return run
 
 
-def _after_ingest(tenant: Tenant, content: Content, patience_s: float) -> Sent:
+def after_ingest(tenant: Tenant, content: Content, patience_s: float) -> Sent:
     """Plan what is owed, then send it. Enrichment and policy belong before the plan."""
     if not _has_ticketing(tenant):
         return Sent()
@@ -252,7 +245,7 @@ def start_due() -> None:
         # Compare and set: two beats or a slow worker start it once.
         claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
         if claimed.update(next_poll_at=now + STUCK_AFTER):
-            poll_tenant.apply_async((tenant.pk, now.isoformat()), queue=_lane(tenant, "ingest"))
+            poll_tenant.apply_async((tenant.pk, now.isoformat()), queue=lane(tenant, "ingest"))
 
 
 def poll_at_once(tenant: Tenant, wait: timedelta = timedelta()) -> None:
@@ -271,7 +264,7 @@ def poll_tenant(tenant_id: int, asked_at: str = "") -> None:
     `asked_at` (ISO 8601): the message is void if a poll began and ended since. It comes twice when
     it had to wait for long in a full queue.
     """
-    tenant = _active(tenant_id)
+    tenant = active_tenant(tenant_id)
     if tenant is None or _was_polled_since(tenant, asked_at):
         return
     with turn(tenant.pk) as is_ours:
@@ -301,7 +294,7 @@ def _was_polled_since(tenant: Tenant, asked_at: str) -> bool:
 @at_priority(Priority.RETRY)
 def deliver(tenant_id: int) -> None:
     """Send the tenant's waiting tickets and notes."""
-    tenant = _active(tenant_id)
+    tenant = active_tenant(tenant_id)
     if tenant is not None:
         send_deliveries(tenant)
 
@@ -310,7 +303,7 @@ def deliver(tenant_id: int) -> None:
 @at_priority(Priority.PERSON)
 def replay_quarantined(tenant_id: int) -> None:
     """Read the documents that could not be read again, by their ids."""
-    tenant = _active(tenant_id)
+    tenant = active_tenant(tenant_id)
     if tenant is not None:
         with scope(tenant):
             ids = quarantined_ids()
@@ -321,7 +314,7 @@ def replay_quarantined(tenant_id: int) -> None:
 @at_priority(Priority.PERSON)
 def replay_window(tenant_id: int, window_id: int) -> None:
     """Read what a window covers once more, because a person asked for it."""
-    tenant = _active(tenant_id)
+    tenant = active_tenant(tenant_id)
     if tenant is not None:
         with scope(tenant):
             window = Poll.objects.filter(pk=window_id).first()
@@ -337,58 +330,15 @@ def sweep() -> None:
     for tenant in waiting.order_by("next_delivery_at")[:500]:
         claimed = Tenant.objects.filter(pk=tenant.pk, next_delivery_at=tenant.next_delivery_at)
         if claimed.update(next_delivery_at=now + timedelta(minutes=2)):
-            deliver.apply_async((tenant.pk,), queue=_lane(tenant, "tickets"))
+            deliver.apply_async((tenant.pk,), queue=lane(tenant, "tickets"))
 
 
-@shared_task(time_limit=600, soft_time_limit=540)
-def tidy() -> None:
-    """Hourly, a task for each tenant, spread over the hour."""
-    for tenant in Tenant.objects.filter(state=Tenant.State.ACTIVE):
-        tend.apply_async((tenant.pk,), queue=_lane(tenant, "maintenance"), countdown=_phase(tenant))
-
-
-@shared_task(time_limit=900, soft_time_limit=840)
-@at_priority(Priority.POSTURE)
-def tend(tenant_id: int) -> None:
-    """Prove that what was read is complete, try again what was set aside, forget what is old."""
-    tenant = _active(tenant_id)
-    if tenant is None:
-        return
-    now = timezone.now()
-    with scope(tenant):
-        for source in (SOURCE, INCIDENTS):
-            try_failed_again(source, now)
-    forget_old_polls(tenant, now - KEEP_POLLS)
-    note_sources(tenant)
-    try:
-        found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
-    except (ApiError, BadSecret) as err:
-        logger.warning("not reconciled tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
-        return
-    if found is not None and found.read.new + found.read.updated:
-        _after_ingest(tenant, found.content, patience_s=0)
-    _check_sources_weekly(tenant, now)
-
-
-def _check_sources_weekly(tenant: Tenant, now: datetime) -> None:
-    """What can be read changes when a customer buys a licence or takes a permission back."""
-    if not is_check_due(tenant, now):
-        return
-    try:
-        check_sources(tenant, graph_for(tenant), now)
-    except (ApiError, BadSecret) as err:
-        logger.warning("sources not checked tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
-
-
-def _phase(tenant: Tenant) -> float:
-    """Seconds into the hour, the same every time: nobody's turn comes with everybody's."""
-    return zlib.crc32(tenant.pk.to_bytes(8, "big")) % 3600
-
-
-def _active(tenant_id: int) -> Tenant | None:
+def active_tenant(tenant_id: int) -> Tenant | None:
+    """With its ticket connection; None for one that is paused or gone."""
     tenants = Tenant.objects.select_related("ticketing")
     return tenants.filter(pk=tenant_id, state=Tenant.State.ACTIVE).first()
 
 
-def _lane(tenant: Tenant, queue: str) -> str:
+def lane(tenant: Tenant, queue: str) -> str:
+    """Tenants that fail or hang have a queue of their own."""
     return "slow" if tenant.is_failing else queue

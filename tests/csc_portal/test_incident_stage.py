@@ -11,7 +11,8 @@ import pytest
 from django.core.management import call_command
 
 from alerts.models import Alert, Case, Poll, SourceAbility
-from csc_portal.pipeline import run_tenant, tend
+from csc_portal.pipeline import run_tenant
+from csc_portal.tending import tend
 from tenants.directories import graph_for
 from tenants.models import Tenant
 from tenants.scope import scope

@@ -1,0 +1,23 @@
+"""One tenant's alerts, entities and cases: metadata and pseudonyms, in the tenant's own schema.
+
+No text here comes from Microsoft unscrubbed; names, addresses and descriptions are never stored.
+"""
+
+from alerts.models.alert import Alert, AlertEntity, Entity, EntityKey, Quarantined
+from alerts.models.case import Case, CaseEvent
+from alerts.models.feed import Cursor, Poll, Redirect, SourceAbility, Subscription
+
+__all__ = [
+    "Alert",
+    "AlertEntity",
+    "Case",
+    "CaseEvent",
+    "Cursor",
+    "Entity",
+    "EntityKey",
+    "Poll",
+    "Quarantined",
+    "Redirect",
+    "SourceAbility",
+    "Subscription",
+]

@@ -1,0 +1,33 @@
+"""What all tenants share: who they are, who may see them, and the slim rows of the shared queue.
+
+These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
+"""
+
+from tenants.models.audit import AuditEntry
+from tenants.models.people import Grant, User
+from tenants.models.queue import (
+    PILLARS,
+    ROLLUP_CELLS,
+    SEVERITIES,
+    EntityIndex,
+    QueueEntry,
+    QueueRollup,
+)
+from tenants.models.tenant import RESERVED_SLUGS, SLUG, Tenant, TicketConnection, schema_of
+
+__all__ = [
+    "PILLARS",
+    "RESERVED_SLUGS",
+    "ROLLUP_CELLS",
+    "SEVERITIES",
+    "SLUG",
+    "AuditEntry",
+    "EntityIndex",
+    "Grant",
+    "QueueEntry",
+    "QueueRollup",
+    "Tenant",
+    "TicketConnection",
+    "User",
+    "schema_of",
+]

@@ -1,0 +1,105 @@
+"""A customer of the provider, and its ticket system."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django_tenants.models import TenantMixin
+
+SLUG = RegexValidator(
+    r"^[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z",
+    "A slug is 2 to 40 small letters, digits and single hyphens, beginning with a letter.",
+)
+RESERVED_SLUGS = frozenset({"public", "admin", "api", "www", "all", "new", "static", "portal"})
+
+
+class Tenant(TenantMixin):
+    """A customer of the provider. Its row is the only thing that names its schema."""
+
+    class State(models.TextChoices):
+        ONBOARDING = "onboarding"
+        ACTIVE = "active"
+        PAUSED = "paused"
+        OFFBOARDED = "offboarded"
+
+    auto_create_schema = False
+    auto_drop_schema = False
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.CharField(max_length=40, unique=True, validators=[SLUG])
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=12, choices=State, default=State.ONBOARDING)
+    directory_id = models.UUIDField(unique=True, help_text="Microsoft Entra tenant id")
+    client_id = models.UUIDField(help_text="Application id of the app that reads the directory")
+    credential_secret = models.CharField(
+        max_length=127, help_text="Name of the Key Vault secret; never its value"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    migrated_to = models.CharField(max_length=64, blank=True, help_text="Fingerprint of migrations")
+    next_poll_at = models.DateTimeField(null=True, blank=True)
+    next_delivery_at = models.DateTimeField(null=True, blank=True)
+    polled_at = models.DateTimeField(null=True, blank=True, help_text="Last complete poll")
+    poll_began_at = models.DateTimeField(
+        null=True, blank=True, help_text="Begin of the last poll that ended, well or not"
+    )
+    failing_since = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=300, blank=True)
+    push_healthy_at = models.DateTimeField(null=True, blank=True, help_text="Push last proved well")
+    next_push_at = models.DateTimeField(
+        null=True, blank=True, help_text="Subscriptions are compared with Microsoft's"
+    )
+    push_resources = models.JSONField(
+        null=True, blank=True, help_text="What to subscribe to; empty: the default"
+    )
+    silent_since = models.DateTimeField(null=True, blank=True, help_text="Quieter than chance")
+    silent_sources = models.JSONField(default=list, db_default=[], blank=True)
+    unread_windows = models.IntegerField(default=0, db_default=0)
+    quarantined = models.IntegerField(default=0, db_default=0)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        indexes = [
+            # Beat asks every few seconds which tenants are due.
+            models.Index(
+                fields=["next_poll_at"], condition=models.Q(state="active"), name="tenant_due"
+            ),
+            models.Index(
+                fields=["next_delivery_at"],
+                condition=models.Q(state="active"),
+                name="tenant_delivery_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE
+
+    @property
+    def is_failing(self) -> bool:
+        return self.failures > 0
+
+
+def schema_of(slug: str) -> str:
+    """`t_` keeps customers' schemas apart from `public`, `information_schema` and `pg_*`."""
+    return "t_" + slug.replace("-", "_")
+
+
+class TicketConnection(models.Model):
+    """A tenant's ticket system. The key's value stays in the vault."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="ticketing")
+    system = models.CharField(max_length=30)
+    url = models.URLField(max_length=300)
+    secret_name = models.CharField(max_length=127)
+    options = models.JSONField(default=dict, blank=True)
+    is_enabled = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"{self.system} of tenant {self.tenant_id}"
