@@ -4,6 +4,7 @@ These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
 """
 
 from tenants.models.audit import AuditEntry
+from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, User
 from tenants.models.queue import (
     PILLARS,
@@ -24,6 +25,7 @@ __all__ = [
     "AuditEntry",
     "EntityIndex",
     "Grant",
+    "Onboarding",
     "QueueEntry",
     "QueueRollup",
     "Tenant",

@@ -58,6 +58,21 @@ class Tenant(TenantMixin):
     silent_sources = models.JSONField(default=list, db_default=[], blank=True)
     unread_windows = models.IntegerField(default=0, db_default=0)
     quarantined = models.IntegerField(default=0, db_default=0)
+    last_alert_at = models.DateTimeField(null=True, blank=True, help_text="Microsoft's clock")
+    sources_off = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Sources that an admin switched off"
+    )
+    missing_permissions = models.JSONField(default=list, db_default=[], blank=True)
+    unlicensed = models.JSONField(default=list, db_default=[], blank=True)
+    permissions_checked_at = models.DateTimeField(null=True, blank=True)
+    credential_expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="As the vault says"
+    )
+    subscriptions_active = models.IntegerField(default=0, db_default=0)
+    subscriptions_expire_at = models.DateTimeField(null=True, blank=True)
+    sla = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="See tenants.sla; empty: the default"
+    )
 
     class Meta:
         ordering = ["name", "pk"]
@@ -84,6 +99,10 @@ class Tenant(TenantMixin):
     def is_failing(self) -> bool:
         return self.failures > 0
 
+    def reads(self, source: str) -> bool:
+        """Whether a source is to be read: all are, unless an admin switched it off."""
+        return source not in self.sources_off
+
 
 def schema_of(slug: str) -> str:
     """`t_` keeps customers' schemas apart from `public`, `information_schema` and `pg_*`."""
@@ -99,6 +118,9 @@ class TicketConnection(models.Model):
     url = models.URLField(max_length=300)
     secret_name = models.CharField(max_length=127)
     options = models.JSONField(default=dict, blank=True)
+    mapping = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="See ticketing.mapping"
+    )
     is_enabled = models.BooleanField(default=True)
 
     def __str__(self) -> str:
