@@ -5,7 +5,7 @@ These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
 
 from tenants.models.audit import AuditEntry
 from tenants.models.onboarding import Onboarding
-from tenants.models.people import Grant, User
+from tenants.models.people import Grant, TenantGroup, User
 from tenants.models.queue import (
     PILLARS,
     ROLLUP_CELLS,
@@ -29,6 +29,7 @@ __all__ = [
     "QueueEntry",
     "QueueRollup",
     "Tenant",
+    "TenantGroup",
     "TicketConnection",
     "User",
     "schema_of",
