@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from simulator import arm, control_api, entra, managed_identity, vault
+from simulator import arm, consent, control_api, entra, managed_identity, vault
 from simulator.answers import Answered, answer, graph_error
 from simulator.freshservice import conversations, tickets
 from simulator.graph import (
@@ -130,6 +130,11 @@ def _azure_routes() -> list[BaseRoute]:
         Route("/{tenant}/discovery/v2.0/keys", entra.keys),
         Route("/{tenant}/discovery/keys", entra.keys),
         Route("/{tenant}/oauth2/v2.0/token", entra.token, methods=["POST"]),
+        *(
+            Route(f"/{{tenant}}/{path}", handler, methods=[method])
+            for path in ("adminconsent", "v2.0/adminconsent")
+            for method, handler in (("GET", consent.ask), ("POST", consent.answer))
+        ),
     ]
 
 

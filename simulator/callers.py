@@ -58,6 +58,8 @@ def identify(scope: Scope) -> Caller:
         return Caller("freshservice", "account", rest.partition("/")[0], "")
     if first in {"api", "a"}:
         return Caller("freshservice", "account", _basic_user(scope), "")
+    if path.endswith("/adminconsent"):
+        return Caller("entra", "consent", first, "")
     if "oauth2" in path or "openid-configuration" in path or "discovery" in path:
         return Caller("entra", "token" if path.endswith("/token") else "metadata", first, "")
     return Caller("other", "", "", "")

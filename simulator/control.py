@@ -73,7 +73,9 @@ class Control:
         return dict(self.call("PATCH" if changes else "GET", "settings", changes or None))
 
     def configure(self, directory: str, **changes: Any) -> Document:
-        """roles=[…] or None (consent taken back), licences={…}, azure_reader=…, entra_error={…}"""
+        """roles=[…] or None (consent taken back), licences={…}, azure_reader=…, entra_error={…},
+        consent={roles, lag_s, error, error_description} (what the consent page leads to)
+        """
         return dict(self.call("PATCH", f"directories/{directory}", changes))
 
     def state_of(self, directory: str) -> Document:

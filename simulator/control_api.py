@@ -117,7 +117,7 @@ async def _directory(request: Request, world: World, body: Any) -> Any:
             if roles is not None:
                 directory.config["consents"][world.client_id] = list(roles)
         directory.config["licences"].update(changes.pop("licences", {}))
-        unknown = set(changes) - {"azure_reader", "entra_error", "consents", "name"}
+        unknown = set(changes) - {"azure_reader", "entra_error", "consents", "name", "consent"}
         if unknown:
             raise ValueError(f"unknown field: {', '.join(sorted(unknown))}")
         directory.config.update(changes)

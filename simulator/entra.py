@@ -185,7 +185,9 @@ def _consented_app(world: World, guid: str, client_id: str) -> Document:
     consented = guid == world.provider
     if guid in world.directories:
         directory = world.directories[guid]
-        consented = directory.roles_of(client_id) is not None
+        # What was consented to a moment ago is not known everywhere at once.
+        is_known = directory.config.get("known_from", 0) <= time.time()
+        consented = directory.roles_of(client_id) is not None and is_known
         override = directory.config.get("entra_error")
         if override:
             text = override.get("text", "The sign-in was refused.")
