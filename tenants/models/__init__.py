@@ -15,6 +15,7 @@ from tenants.models.queue import (
     QueueRollup,
 )
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, Tenant, TicketConnection, schema_of
+from tenants.models.views import SavedView
 
 __all__ = [
     "PILLARS",
@@ -28,6 +29,7 @@ __all__ = [
     "Onboarding",
     "QueueEntry",
     "QueueRollup",
+    "SavedView",
     "Tenant",
     "TenantGroup",
     "TicketConnection",

@@ -39,6 +39,7 @@ class QueueEntry(models.Model):
     last_activity_at = models.DateTimeField()
     opened_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True, help_text="Next of the tenant's targets; see sla.py")
     change = models.BigIntegerField(help_text="Id of the transaction that wrote the row last")
 
     class Meta:
@@ -71,6 +72,22 @@ class QueueEntry(models.Model):
                 fields=["assignee_id", "-last_activity_at", "-id", "tenant_id"],
                 condition=models.Q(status__lt=2, assignee_id__gt=0),
                 name="queue_open_assignee",
+            ),
+            # The open queue by urgency instead of news: most severe, highest priority, due first.
+            models.Index(
+                fields=["-severity", "-last_activity_at", "-id", "tenant_id"],
+                condition=models.Q(status__lt=2),
+                name="queue_open_severity",
+            ),
+            models.Index(
+                fields=["-priority", "-last_activity_at", "-id", "tenant_id"],
+                condition=models.Q(status__lt=2),
+                name="queue_open_priority",
+            ),
+            models.Index(
+                fields=["due_at", "id", "tenant_id"],
+                condition=models.Q(status__lt=2),
+                name="queue_open_due",
             ),
             # The case of a ticket's number.
             models.Index(
