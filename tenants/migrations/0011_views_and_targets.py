@@ -1,9 +1,10 @@
 """Views that people keep, and the queue by urgency: severity, priority, what is due next."""
 
+import uuid
+
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.text
-import uuid
 from django.conf import settings
 from django.db import migrations, models
 
