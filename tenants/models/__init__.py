@@ -14,6 +14,14 @@ from tenants.models.queue import (
     QueueEntry,
     QueueRollup,
 )
+from tenants.models.signin import (
+    EntraIdentity,
+    EntraMapping,
+    Passkey,
+    PortalSession,
+    RecoveryCode,
+    TotpDevice,
+)
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, Tenant, TicketConnection, schema_of
 from tenants.models.views import SavedView
 
@@ -25,14 +33,20 @@ __all__ = [
     "SLUG",
     "AuditEntry",
     "EntityIndex",
+    "EntraIdentity",
+    "EntraMapping",
     "Grant",
     "Onboarding",
+    "Passkey",
+    "PortalSession",
     "QueueEntry",
     "QueueRollup",
+    "RecoveryCode",
     "SavedView",
     "Tenant",
     "TenantGroup",
     "TicketConnection",
+    "TotpDevice",
     "User",
     "schema_of",
 ]
