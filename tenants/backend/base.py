@@ -16,6 +16,8 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantWrapper
 from psycopg import sql
 
+from tenants.backend.schema import SchemaEditor
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -52,6 +54,8 @@ class OneStatementCursor(ServerBindingCursor):
 
 
 class DatabaseWrapper(TenantWrapper):
+    SchemaEditorClass = SchemaEditor
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: Session | None = None
         super().__init__(*args, **kwargs)
