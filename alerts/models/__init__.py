@@ -6,6 +6,7 @@ No text here comes from Microsoft unscrubbed; names, addresses and descriptions 
 from alerts.models.alert import Alert, AlertEntity, Entity, EntityKey, Quarantined
 from alerts.models.case import Case, CaseEvent
 from alerts.models.feed import Cursor, Poll, Redirect, SourceAbility, Subscription
+from alerts.models.judgement import Decision, Suppression, Watch, WatchHit
 
 __all__ = [
     "Alert",
@@ -13,6 +14,7 @@ __all__ = [
     "Case",
     "CaseEvent",
     "Cursor",
+    "Decision",
     "Entity",
     "EntityKey",
     "Poll",
@@ -20,4 +22,7 @@ __all__ = [
     "Redirect",
     "SourceAbility",
     "Subscription",
+    "Suppression",
+    "Watch",
+    "WatchHit",
 ]

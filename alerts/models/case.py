@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from django.db import models
 from django.db.models.functions import Now
+
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+UNDECIDED_FOR = timedelta(minutes=10)
+"""A case that no judgement has seen by then gets its ticket all the same."""
 
 
 class Case(models.Model):
@@ -22,6 +27,13 @@ class Case(models.Model):
         EXPECTED = "informationalExpectedActivity", "Expected activity"
         FALSE_POSITIVE = "falsePositive", "False positive"
 
+    class ClosedBy(models.TextChoices):
+        """What closed it, if that was the portal by itself; empty: a person or Microsoft."""
+
+        PROOF = "proof", "Proven harmless"
+        RULE = "rule", "Closed by a rule"
+        SUPPRESSED = "suppressed", "Suppressed"
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     status = models.SmallIntegerField(choices=Status, default=Status.NEW)
     verdict = models.CharField(max_length=40, choices=Verdict, blank=True, default="")
@@ -36,6 +48,22 @@ class Case(models.Model):
     entity_count = models.IntegerField(default=0)
     entities = models.JSONField(default=list, help_text="First two for display: [kind, pseudonym]")
     growth = models.IntegerField(default=1, help_text="Rises whenever alerts join")
+    terms = models.JSONField(
+        default=list, db_default=[], help_text="Of the priority: [code, points, words]"
+    )
+    closed_by = models.CharField(
+        max_length=12, choices=ClosedBy, blank=True, default="", db_default=""
+    )
+    decided = models.UUIDField(null=True, help_text="Digest of the last decision; tells news")
+    judge_at = models.DateTimeField(
+        null=True, db_default=AT_ONCE, help_text="When it is to be judged again; empty: not"
+    )
+    ticket_after = models.DateTimeField(
+        null=True, db_default=Now() + UNDECIDED_FOR, help_text="No ticket before; empty: at once"
+    )
+    snoozed_until = models.DateTimeField(null=True, help_text="Not in the queue before")
+    snoozed_growth = models.IntegerField(default=0, db_default=0)
+    snoozed_severity = models.SmallIntegerField(default=0, db_default=0)
     version = models.IntegerField(default=1, help_text="Rises with every change by a person")
     assignee_id = models.IntegerField(null=True, help_text="public.user, read outside the scope")
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="merged")
@@ -51,6 +79,23 @@ class Case(models.Model):
         indexes = [
             # Deliveries ask for open cases; there are few of them beside the closed ones.
             models.Index(fields=["id"], condition=models.Q(status__lt=2), name="case_open"),
+            # What is to be judged.
+            models.Index(
+                fields=["judge_at"],
+                condition=models.Q(judge_at__isnull=False, status__lt=3),
+                name="case_judge",
+            ),
+            # What a snooze or a wait ends for.
+            models.Index(
+                fields=["snoozed_until"],
+                condition=models.Q(snoozed_until__isnull=False),
+                name="case_snoozed",
+            ),
+            models.Index(
+                fields=["ticket_after"],
+                condition=models.Q(ticket_after__isnull=False, status__lt=2),
+                name="case_waiting",
+            ),
         ]
 
     def __str__(self) -> str:
