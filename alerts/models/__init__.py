@@ -7,6 +7,7 @@ from alerts.models.alert import Alert, AlertEntity, Entity, EntityKey, Quarantin
 from alerts.models.case import Case, CaseEvent
 from alerts.models.feed import Cursor, Poll, Redirect, SourceAbility, Subscription
 from alerts.models.judgement import Decision, Suppression, Watch, WatchHit
+from alerts.models.outcome import WriteBack
 
 __all__ = [
     "Alert",
@@ -25,4 +26,5 @@ __all__ = [
     "Suppression",
     "Watch",
     "WatchHit",
+    "WriteBack",
 ]

@@ -37,10 +37,15 @@ class Case(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     status = models.SmallIntegerField(choices=Status, default=Status.NEW)
     verdict = models.CharField(max_length=40, choices=Verdict, blank=True, default="")
+    determination = models.CharField(max_length=40, blank=True, default="", db_default="")
+    verdict_reason = models.CharField(
+        max_length=30, blank=True, default="", db_default="", help_text="alerts.verdicts.Reason"
+    )
     title = models.CharField(max_length=300, default="")
     category = models.CharField(max_length=100, blank=True, default="")
     source = models.CharField(max_length=60, default="")
     severity = models.SmallIntegerField(default=0, help_text="0 unknown ... 4 high")
+    severity_by_hand = models.SmallIntegerField(null=True, help_text="Wins over the alerts' own")
     priority = models.SmallIntegerField(default=0, help_text="0 to 100")
     pillars = models.SmallIntegerField(default=0)
     is_vip = models.BooleanField(default=False)
@@ -64,7 +69,10 @@ class Case(models.Model):
     snoozed_until = models.DateTimeField(null=True, help_text="Not in the queue before")
     snoozed_growth = models.IntegerField(default=0, db_default=0)
     snoozed_severity = models.SmallIntegerField(default=0, db_default=0)
-    version = models.IntegerField(default=1, help_text="Rises with every change by a person")
+    version = models.IntegerField(default=1, help_text="Rises with every decision on it")
+    told_version = models.IntegerField(
+        default=1, db_default=1, help_text="Version up to which Microsoft's side was compared"
+    )
     assignee_id = models.IntegerField(null=True, help_text="public.user, read outside the scope")
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="merged")
     ticket_ref = models.CharField(max_length=40, blank=True, default="")
@@ -79,6 +87,12 @@ class Case(models.Model):
         indexes = [
             # Deliveries ask for open cases; there are few of them beside the closed ones.
             models.Index(fields=["id"], condition=models.Q(status__lt=2), name="case_open"),
+            # Decisions that Microsoft's side was not compared with yet.
+            models.Index(
+                fields=["id"],
+                condition=models.Q(version__gt=models.F("told_version")),
+                name="case_untold",
+            ),
             # What is to be judged.
             models.Index(
                 fields=["judge_at"],
