@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from alerts.due import DUE_AT, minutes
 from alerts.rows import run
+from tenants.scope import tenant_here
 
 # Case by case (LATERAL) and row by row (OFFSET 0 forbids another plan), so that indexes are used
 # whatever the planner knows: of a freshly filled tenant it knows nothing for a minute, and would
@@ -65,13 +67,14 @@ UPDATE alerts_case c SET
 FROM found f WHERE c.id = f.id
 RETURNING c.id, f.all_resolved AND f.status < 2
 """
-PUBLISH = """
+PUBLISH = f"""
 INSERT INTO tenants_queueentry (tenant_id, case_id, public_id, status, severity, priority, pillars,
   source, category, title, is_vip, alert_count, entity_count, entities, assignee_id, verdict,
-  ticket_ref, ticket_url, first_activity_at, last_activity_at, opened_at, changed_at, change)
+  ticket_ref, ticket_url, first_activity_at, last_activity_at, opened_at, changed_at, due_at,
+  change)
 SELECT %s, id, public_id, status, severity, priority, pillars,
   source, category, title, is_vip, alert_count, entity_count, entities, assignee_id, verdict,
-  ticket_ref, ticket_url, first_activity_at, last_activity_at, opened_at, changed_at,
+  ticket_ref, ticket_url, first_activity_at, last_activity_at, opened_at, changed_at, {DUE_AT},
   pg_current_xact_id()::text::bigint
 FROM alerts_case WHERE id = ANY(%s) AND status < 3 ORDER BY id
 ON CONFLICT (tenant_id, case_id) DO UPDATE SET
@@ -82,13 +85,15 @@ ON CONFLICT (tenant_id, case_id) DO UPDATE SET
   assignee_id = excluded.assignee_id, verdict = excluded.verdict,
   ticket_ref = excluded.ticket_ref, ticket_url = excluded.ticket_url,
   first_activity_at = excluded.first_activity_at, last_activity_at = excluded.last_activity_at,
-  changed_at = excluded.changed_at, change = excluded.change
+  changed_at = excluded.changed_at, due_at = excluded.due_at, change = excluded.change
 RETURNING case_id
-"""
+"""  # noqa: S608 - made of constants
 CLOSED_THERE = """
 INSERT INTO alerts_caseevent (case_id, kind, facts)
 SELECT id, 'resolved_in_microsoft', '{}' FROM unnest(%s::bigint[]) AS id
 """
+OPEN = "SELECT id FROM alerts_case WHERE status < 2 ORDER BY id"
+BATCH = 1000
 WITHDRAW = "DELETE FROM tenants_queueentry WHERE tenant_id = %s AND case_id = ANY(%s)"
 
 
@@ -103,6 +108,15 @@ def summarise(case_ids: Iterable[int]) -> set[int]:
 def publish(tenant_id: int, case_ids: Iterable[int]) -> None:
     """Bring the shared queue's rows of these cases up to date; merged cases leave it."""
     ids = sorted(case_ids)
-    shown = {case for (case,) in run(PUBLISH, [tenant_id, ids])}
+    parameters = [tenant_id, *minutes(tenant_here().sla), ids]
+    shown = {case for (case,) in run(PUBLISH, parameters)}
     if gone := [case for case in ids if case not in shown]:
         run(WITHDRAW, [tenant_id, gone])
+
+
+def publish_open(tenant_id: int) -> int:
+    """All open cases again, after the tenant's promises have changed. Returns how many."""
+    ids = [case for (case,) in run(OPEN, [])]
+    for start in range(0, len(ids), BATCH):
+        publish(tenant_id, ids[start : start + BATCH])
+    return len(ids)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from alerts.due import DUE_AT, minutes
 from alerts.models import Cursor
 from alerts.refresh import publish
 from alerts.rows import run
@@ -17,10 +18,10 @@ SHOWN = (
     "alert_count, entity_count, entities, assignee_id, verdict, ticket_ref, ticket_url, "
     "first_activity_at, last_activity_at, opened_at, changed_at"
 )
-FROM_CASES = (
-    f"SELECT {SHOWN.replace('case_id', 'id AS case_id', 1)} FROM alerts_case WHERE status < 3"  # noqa: S608
-)
-FROM_QUEUE = f"SELECT {SHOWN} FROM tenants_queueentry WHERE tenant_id = %s"  # noqa: S608
+FROM_CASES = f"""
+SELECT {SHOWN.replace("case_id", "id AS case_id", 1)}, {DUE_AT} FROM alerts_case WHERE status < 3
+"""  # noqa: S608
+FROM_QUEUE = f"SELECT {SHOWN}, due_at FROM tenants_queueentry WHERE tenant_id = %s"  # noqa: S608
 ROWS_THAT_DIFFER = f"""
 SELECT count(*) FROM (
   ({FROM_CASES} EXCEPT {FROM_QUEUE}) UNION ALL ({FROM_QUEUE} EXCEPT {FROM_CASES})
@@ -62,9 +63,9 @@ class Difference:
 
 def compare(tenant: Tenant) -> Difference:
     """How far the shared tables are from what the tenant's schema says."""
-    key = tenant.pk
+    key, limits = tenant.pk, minutes(tenant.sla)
     with scope(tenant):
-        rows = run(ROWS_THAT_DIFFER, [key, key])[0][0]
+        rows = run(ROWS_THAT_DIFFER, [*limits, key, key, *limits])[0][0]
         counts = run(COUNTS_THAT_DIFFER, [key, key, key, key])[0][0]
         keys = run(KEYS_THAT_DIFFER, [key, key])[0][0]
     return Difference(tenant.slug, rows, counts, keys)

@@ -67,6 +67,14 @@ def owner(schema: str = "public") -> Iterator[None]:
         connection.set_schema(before)
 
 
+def tenant_here() -> Tenant:
+    """The tenant whose scope this is. Raises WrongScope outside of every scope."""
+    tenant = connection.tenant
+    if not isinstance(tenant, Tenant):
+        raise WrongScope("not in a tenant's scope")
+    return tenant
+
+
 def tenant_session(tenant: Tenant) -> Session:
     """The role and search path of a tenant. `public` follows for the shared queue's tables."""
     database = connection.settings_dict["NAME"]
