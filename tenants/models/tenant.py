@@ -24,6 +24,11 @@ class Tenant(TenantMixin):
         PAUSED = "paused"
         OFFBOARDED = "offboarded"
 
+    class WriteBackMode(models.TextChoices):
+        OFF = "off", "Off"
+        STATUS = "status", "Status and classification only"
+        ALL = "all", "Status, classification, assignment and comments"
+
     auto_create_schema = False
     auto_drop_schema = False
 
@@ -40,6 +45,12 @@ class Tenant(TenantMixin):
     migrated_to = models.CharField(max_length=64, blank=True, help_text="Fingerprint of migrations")
     next_poll_at = models.DateTimeField(null=True, blank=True)
     next_delivery_at = models.DateTimeField(null=True, blank=True)
+    next_outcome_at = models.DateTimeField(
+        null=True, blank=True, help_text="Write-backs and tickets are to be looked at"
+    )
+    write_back = models.CharField(
+        max_length=10, choices=WriteBackMode, default="all", db_default="all"
+    )
     polled_at = models.DateTimeField(null=True, blank=True, help_text="Last complete poll")
     poll_began_at = models.DateTimeField(
         null=True, blank=True, help_text="Begin of the last poll that ended, well or not"
@@ -86,6 +97,11 @@ class Tenant(TenantMixin):
                 condition=models.Q(state="active"),
                 name="tenant_delivery_due",
             ),
+            models.Index(
+                fields=["next_outcome_at"],
+                condition=models.Q(state="active"),
+                name="tenant_outcome_due",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +138,12 @@ class TicketConnection(models.Model):
         default=dict, db_default={}, blank=True, help_text="See ticketing.mapping"
     )
     is_enabled = models.BooleanField(default=True)
+    read_until = models.DateTimeField(
+        null=True, blank=True, help_text="Changes there are known up to this time of ours"
+    )
+    next_read_at = models.DateTimeField(null=True, blank=True, help_text="Empty: at once")
+    hinted_at = models.DateTimeField(null=True, blank=True, help_text="Its webhook last came")
+    read_error = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.system} of tenant {self.tenant_id}"
