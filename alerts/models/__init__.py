@@ -8,16 +8,20 @@ from alerts.models.case import Case, CaseEvent
 from alerts.models.feed import Cursor, Poll, Redirect, SourceAbility, Subscription
 from alerts.models.judgement import Decision, Suppression, Watch, WatchHit
 from alerts.models.outcome import WriteBack
+from alerts.models.tying import Apart, Hub, OverlapOverride
 
 __all__ = [
     "Alert",
     "AlertEntity",
+    "Apart",
     "Case",
     "CaseEvent",
     "Cursor",
     "Decision",
     "Entity",
     "EntityKey",
+    "Hub",
+    "OverlapOverride",
     "Poll",
     "Quarantined",
     "Redirect",

@@ -34,7 +34,11 @@ class Alert(models.Model):
     fingerprint = models.UUIDField(help_text="Of what is stored; tells news from re-delivery")
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="alerts")
     case_growth = models.IntegerField(default=0, help_text="Case.growth when it joined")
-    joined_by = models.CharField(max_length=20, blank=True, default="", help_text="Why: Tie")
+    joined_by = models.CharField(max_length=20, blank=True, default="", help_text="alerts.reasons")
+    join_facts = models.JSONField(null=True, help_text="What tied it, as alerts.reasons reads it")
+    duplicate_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="duplicates", db_index=False
+    )
     ingested_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -45,6 +49,12 @@ class Alert(models.Model):
             # Alerts of the same Microsoft incident.
             models.Index(
                 fields=["incident_id"], condition=~models.Q(incident_id=""), name="alert_incident"
+            ),
+            # Reports of the same event by another product; few beside all alerts.
+            models.Index(
+                fields=["duplicate_of"],
+                condition=models.Q(duplicate_of__isnull=False),
+                name="alert_duplicate",
             ),
         ]
 

@@ -75,6 +75,9 @@ class Case(models.Model):
     )
     assignee_id = models.IntegerField(null=True, help_text="public.user, read outside the scope")
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="merged")
+    continues = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="continued", help_text="The one before"
+    )
     ticket_ref = models.CharField(max_length=40, blank=True, default="")
     ticket_url = models.CharField(max_length=300, blank=True, default="")
     first_activity_at = models.DateTimeField()
