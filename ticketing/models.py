@@ -16,9 +16,38 @@ class Ticket(models.Model):
     reference = models.CharField(max_length=40, unique=True, help_text="Ours; found in the ticket")
     external_id = models.CharField(max_length=60)
     url = models.CharField(max_length=300)
-    status = models.CharField(max_length=40, blank=True)
+    status = models.CharField(
+        max_length=40, blank=True, help_text="Theirs, in our words, last seen"
+    )
+    told = models.CharField(
+        max_length=10, default="open", db_default="open", help_text="Ours, as it was told last"
+    )
+    expects = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What we began to tell: open or closed; empty: it was seen there",
+    )
+    assignee = models.UUIDField(null=True, help_text="Pseudonym of who has it there")
+    notes = models.IntegerField(default=0, db_default=0, help_text="By people, last counted")
+    gone_at = models.DateTimeField(null=True, help_text="It was found to be deleted there")
+    seen_at = models.DateTimeField(null=True, help_text="Last compared")
     covers_growth = models.IntegerField(help_text="Case.growth that the ticket tells of")
     created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            # The case of a ticket that changed there.
+            models.Index(fields=["external_id"], name="ticket_external"),
+            # Whose state there is not ours, and who is asked for one by one.
+            models.Index(
+                fields=["case"],
+                condition=models.Q(told="open", gone_at=None),
+                name="ticket_open",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reference
@@ -30,6 +59,7 @@ class Delivery(models.Model):
     class Kind(models.TextChoices):
         CREATE = "create"
         NOTE = "note"
+        UPDATE = "update"
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -40,7 +70,9 @@ class Delivery(models.Model):
 
     case = models.ForeignKey(Case, models.CASCADE, related_name="deliveries")
     kind = models.CharField(max_length=10, choices=Kind)
-    growth = models.IntegerField(help_text="Case.growth that it tells of")
+    growth = models.IntegerField(
+        help_text="Case.growth that it tells of; for an update Case.version"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     attempts = models.IntegerField(default=0)
     due_at = models.DateTimeField(db_default=Now())
@@ -57,6 +89,11 @@ class Delivery(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["case", "growth"], condition=models.Q(kind="note"), name="one_note_a_growth"
+            ),
+            models.UniqueConstraint(
+                fields=["case", "growth"],
+                condition=models.Q(kind="update"),
+                name="one_update_a_version",
             ),
         ]
         indexes = [
