@@ -20,6 +20,8 @@ class Known(StrEnum):
     """Not there yet, and logs lag: asked again later."""
     UNKNOWN = "unknown"
     """The lag has passed and nothing came. That is final."""
+    NOT_ASKED = "not_asked"
+    """The question makes no sense for this alert (no user in it, several, too old). Final."""
     NO_LICENCE = "no_licence"
     NO_PERMISSION = "no_permission"
     FAILED = "failed"
@@ -114,8 +116,9 @@ class AlertFacts:
     """Everything that enrichment found for one alert.
 
     `sign_in` is the very sign-in that the alert is about, or None; `sign_in_known` says why it is
-    None. Likewise `risk` and `audits`. All of it is about one user; `user_count` tells how many the
-    alert names.
+    None. Likewise `risk` and `audits`. Only YES may be relied on: with PENDING there may be a first
+    answer already, which the lag of the logs can still change. All of it is about one user;
+    `user_count` tells how many the alert names.
     """
 
     alert_id: int
@@ -137,3 +140,51 @@ class AssetMark:
     entity: uuid.UUID
     kind: str
     asset_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """How many closed cases people judged in which way."""
+
+    true_positive: int = 0
+    false_positive: int = 0
+    expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastVerdicts(Verdicts):
+    """Of the tenant's other cases with the same detection; `same_entity`: those that share a
+    person, device or the like with this one, counted in the first numbers, too.
+
+    What the portal closed by itself is not counted: it would confirm itself.
+    """
+
+    same_entity: Verdicts = field(default_factory=Verdicts)
+
+
+class TraceKind(StrEnum):
+    """What a sign-in leaves behind, by which it can be met again."""
+
+    TOKEN = "token"  # noqa: S105 a kind of trace, not a secret
+    SESSION = "session"
+    DEVICE = "device"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTrace:
+    """A trace of the sign-in of `alert_id` is also in `case_id`, another open case."""
+
+    alert_id: int
+    kind: TraceKind
+    case_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvidence:
+    """What is known about a case: facts of each of its alerts, and of the tenant's past."""
+
+    alerts: tuple[AlertFacts, ...] = ()
+    marks: tuple[AssetMark, ...] = ()
+    past: PastVerdicts = field(default_factory=PastVerdicts)
+    shared_elsewhere: tuple[SharedTrace, ...] = ()

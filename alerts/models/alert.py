@@ -50,6 +50,17 @@ class Alert(models.Model):
             models.Index(
                 fields=["incident_id"], condition=~models.Q(incident_id=""), name="alert_incident"
             ),
+            # What became of earlier alerts of the same detection, the latest first.
+            models.Index(
+                fields=["detector_id", "activity_at"],
+                condition=~models.Q(detector_id=""),
+                name="alert_detector",
+            ),
+            models.Index(
+                fields=["title", "activity_at"],
+                condition=models.Q(detector_id=""),
+                name="alert_detection_title",
+            ),
             # Reports of the same event by another product; few beside all alerts.
             models.Index(
                 fields=["duplicate_of"],

@@ -11,6 +11,7 @@ class Cursor(models.Model):
 
     source = models.CharField(max_length=20, primary_key=True)
     watermark = models.DateTimeField(null=True)
+    position = models.BigIntegerField(null=True, help_text="Of a source that counts rows of ours")
 
     def __str__(self) -> str:
         return f"{self.source} to {self.watermark}"
