@@ -123,6 +123,7 @@ def grant_shared_tables() -> None:
             "GRANT SELECT, INSERT, UPDATE, DELETE ON {queue} TO {tenant}",
             # What was seen and done can be added to, never changed.
             "REVOKE UPDATE, DELETE ON tenants_auditentry FROM {app}",
+            "REVOKE UPDATE ON tenants_ruleversion FROM {app}",
         ):
             cursor.execute(sql.SQL(statement).format(**parts))
 

@@ -17,11 +17,12 @@ from tenants.models import (
     EntityIndex,
     QueueEntry,
     QueueRollup,
+    Rule,
     Tenant,
     TicketConnection,
     schema_of,
 )
-from tenants.scope import owner, scope
+from tenants.scope import granted, owner, scope
 
 ERASE_ATTEMPTS = 4
 
@@ -115,6 +116,8 @@ def _erase(tenant: Tenant) -> None:
         for model in (QueueEntry, QueueRollup, EntityIndex):
             model.objects.all().delete()
         connection.check_constraints()
+    with granted([tenant.pk]):
+        Rule.objects.filter(tenant_id=tenant.pk).delete()
     with owner():
         drop_tenant_role(tenant)
     TicketConnection.objects.filter(tenant=tenant).delete()

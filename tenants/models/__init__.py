@@ -14,6 +14,7 @@ from tenants.models.queue import (
     QueueEntry,
     QueueRollup,
 )
+from tenants.models.rules import Rule, RuleVersion
 from tenants.models.signin import (
     EntraIdentity,
     EntraMapping,
@@ -42,6 +43,8 @@ __all__ = [
     "QueueEntry",
     "QueueRollup",
     "RecoveryCode",
+    "Rule",
+    "RuleVersion",
     "SavedView",
     "Tenant",
     "TenantGroup",

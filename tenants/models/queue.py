@@ -40,6 +40,10 @@ class QueueEntry(models.Model):
     opened_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True, help_text="Next of the tenant's targets; see sla.py")
+    snoozed_until = models.DateTimeField(null=True, help_text="Not in the queue before")
+    closed_by = models.CharField(
+        max_length=12, blank=True, default="", db_default="", help_text="proof, rule, suppressed"
+    )
     change = models.BigIntegerField(help_text="Id of the transaction that wrote the row last")
 
     class Meta:

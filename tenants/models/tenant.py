@@ -29,6 +29,13 @@ class Tenant(TenantMixin):
         STATUS = "status", "Status and classification only"
         ALL = "all", "Status, classification, assignment and comments"
 
+    class AutoClose(models.TextChoices):
+        """Whether cases that are proven harmless, or that a rule means, are closed."""
+
+        ON = "on", "Close"
+        DRY = "dry", "Only say what would have been closed"
+        OFF = "off", "Never"
+
     auto_create_schema = False
     auto_drop_schema = False
 
@@ -50,6 +57,15 @@ class Tenant(TenantMixin):
     )
     write_back = models.CharField(
         max_length=10, choices=WriteBackMode, default="all", db_default="all"
+    )
+    next_judgement_at = models.DateTimeField(
+        null=True, blank=True, help_text="Facts, watches, snoozes and waits that fall due"
+    )
+    auto_close = models.CharField(
+        max_length=4, choices=AutoClose, default=AutoClose.ON, db_default=AutoClose.ON.value
+    )
+    priority_weights = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Points that differ from the table"
     )
     polled_at = models.DateTimeField(null=True, blank=True, help_text="Last complete poll")
     poll_began_at = models.DateTimeField(
@@ -91,6 +107,11 @@ class Tenant(TenantMixin):
             # Beat asks every few seconds which tenants are due.
             models.Index(
                 fields=["next_poll_at"], condition=models.Q(state="active"), name="tenant_due"
+            ),
+            models.Index(
+                fields=["next_judgement_at"],
+                condition=models.Q(state="active"),
+                name="tenant_judgement_due",
             ),
             models.Index(
                 fields=["next_delivery_at"],
