@@ -1,4 +1,7 @@
-"""The only door to objects: what a user may see and do. What is not theirs does not exist (404)."""
+"""The only door to objects: what a user may see and do. What is not theirs does not exist (404).
+
+Which role has which right stands in tenants/roles.py; how people are named, in people.py.
+"""
 
 from __future__ import annotations
 
@@ -10,88 +13,141 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.http import Http404
 
-from tenants.models import Grant, QueueEntry, Tenant, User
+from tenants.models import Grant, QueueEntry, Tenant, TenantGroup, User
+from tenants.roles import RIGHTS, Right, rights_of_roles
 from tenants.scope import granted
 
-Role = Grant.Role
-RANK: dict[str, int] = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
-_ROLES = [str(role) for role in RANK]
-
-RIGHTS = """
-SELECT t.id, t.slug, t.name, t.state, max(array_position(%s::text[], g.role::text)) - 1
-FROM tenants_grant g JOIN tenants_tenant t ON t.id = g.tenant_id OR g.tenant_id IS NULL
-WHERE g.user_id = %s GROUP BY t.id ORDER BY lower(t.name), t.id
+# A grant is for a tenant, for a group of them, or for all. The row without a tenant holds the
+# roles granted for all, which also give rights over the portal as a whole.
+RIGHTS_OF = """
+SELECT t.id, t.slug, t.name, t.state, array_agg(DISTINCT r.role::text ORDER BY r.role::text)
+FROM (
+  SELECT g.tenant_id, g.role FROM tenants_grant g WHERE g.user_id = %s AND g.tenant_id IS NOT NULL
+  UNION ALL
+  SELECT m.tenant_id, g.role FROM tenants_grant g
+  JOIN tenants_tenantgroup_tenants m ON m.tenantgroup_id = g.group_id WHERE g.user_id = %s
+  UNION ALL
+  SELECT a.id, g.role FROM tenants_grant g
+  CROSS JOIN (SELECT id FROM tenants_tenant UNION ALL SELECT NULL) a
+  WHERE g.user_id = %s AND g.tenant_id IS NULL AND g.group_id IS NULL
+) r LEFT JOIN tenants_tenant t ON t.id = r.tenant_id
+GROUP BY t.id ORDER BY lower(t.name), t.id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TenantRef:
-    """What a page says about a tenant, and the user's role there (its rank, see RANK)."""
+    """What a page says about a tenant, and the user's roles and rights there."""
 
     pk: int
     slug: str
     name: str
     state: str
-    rank: int
+    roles: tuple[str, ...]
+    rights: frozenset[Right]
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights
 
     @property
     def role(self) -> str:
-        return _ROLES[self.rank]
+        """The strongest role, as people read it."""
+        strongest = max(self.roles, key=lambda role: len(RIGHTS.get(role, ())))
+        return str(Grant.Role(strongest).label)
 
     @property
     def may_act(self) -> bool:
-        return self.rank >= RANK[Role.ANALYST]
+        return Right.ACT in self.rights
+
+    @property
+    def may_run_feed(self) -> bool:
+        return Right.RUN_FEED in self.rights
+
+    @property
+    def may_show_names(self) -> bool:
+        return Right.SHOW_NAMES in self.rights
 
     @property
     def may_manage(self) -> bool:
-        return self.rank >= RANK[Role.ADMIN]
+        return Right.MANAGE_TENANT in self.rights
+
+    @property
+    def sees_provider(self) -> bool:
+        """May read the names of the provider's people; a customer may not."""
+        return Right.SEE_PROVIDER in self.rights
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """All tenants that a user is granted, by id, in order of their names."""
+    """All tenants that a user is granted, by id, in order of their names.
+
+    `everywhere`: what grants for all tenants allow, also when there is no tenant yet.
+    """
 
     tenants: Mapping[int, TenantRef]
+    everywhere: frozenset[Right] = frozenset()
 
     @property
     def ids(self) -> tuple[int, ...]:
         return tuple(self.tenants)
 
-    def having(self, role: str) -> tuple[int, ...]:
-        """Ids of the tenants where the user has at least this role."""
-        return tuple(t.pk for t in self.tenants.values() if t.rank >= RANK[role])
+    def having(self, right: Right | str) -> tuple[int, ...]:
+        """Ids of the tenants where the user has the right."""
+        needed = right_of(right)
+        return tuple(t.pk for t in self.tenants.values() if needed in t.rights)
+
+    def may_somewhere(self, right: Right) -> bool:
+        return right in self.everywhere or any(right in t.rights for t in self.tenants.values())
 
     def by_slug(self, slugs: Iterable[str]) -> tuple[TenantRef, ...]:
         wanted = set(slugs)
         return tuple(t for t in self.tenants.values() if t.slug in wanted)
 
 
+Role = Grant.Role
+_OF_ROLE = {"viewer": Right.SEE_CASES, "analyst": Right.ACT, "admin": Right.MANAGE_TENANT}
+
+
+def right_of(needed: Right | str) -> Right:
+    """The right itself, or the one that a role of old stood for."""
+    return needed if isinstance(needed, Right) else _OF_ROLE[needed]
+
+
 def rights_of(user: User | AnonymousUser) -> Rights:
-    """One query. A grant without a tenant means all; of two grants the stronger counts."""
+    """One query. The rights of several grants add up."""
     if user.pk is None or not user.is_active:
         return Rights({})
     with connection.cursor() as cursor:
-        cursor.execute(RIGHTS, [_ROLES, user.pk])
-        return Rights({row[0]: TenantRef(*row) for row in cursor.fetchall()})
+        cursor.execute(RIGHTS_OF, [user.pk] * 3)
+        rows = cursor.fetchall()
+    everywhere = [role for row in rows if row[0] is None for role in row[4]]
+    tenants = {
+        pk: TenantRef(pk, slug, name, state, tuple(roles), rights_of_roles(roles))
+        for pk, slug, name, state, roles in rows
+        if pk is not None
+    }
+    return Rights(tenants, rights_of_roles(everywhere, everywhere=True))
 
 
 def is_provider_admin(user: User | AnonymousUser) -> bool:
-    """May onboard tenants and read entries that belong to no tenant: an admin of all of them."""
-    grants = Grant.objects.filter(user_id=user.pk, tenant=None, role=Role.ADMIN)
-    return user.is_active and grants.exists()
+    """Whether the user may change what belongs to no tenant: an admin of all of them."""
+    return Right.MANAGE_PORTAL in rights_of(user).everywhere
 
 
-def tenants_of(user: User | AnonymousUser, role: str = Role.VIEWER) -> list[Tenant]:
-    """Full rows of the tenants where the user has at least this role, by name."""
-    return list(Tenant.objects.filter(pk__in=rights_of(user).having(role)).order_by("name", "pk"))
+def tenants_of(user: User | AnonymousUser, right: Right | str = Right.SEE_CASES) -> list[Tenant]:
+    """Full rows of the tenants where the user has the right, by name."""
+    return list(Tenant.objects.filter(pk__in=rights_of(user).having(right)).order_by("name", "pk"))
 
 
 def tenant_for(
-    user: User | AnonymousUser, slug: str, role: str = Role.VIEWER, rights: Rights | None = None
+    user: User | AnonymousUser,
+    slug: str,
+    right: Right | str = Right.SEE_CASES,
+    rights: Rights | None = None,
 ) -> Tenant:
-    """The tenant with its ticket connection. Raises Http404 also when the role does not suffice."""
+    """The tenant with its ticket connection. Raises Http404 also when the right is missing."""
     found = (rights or rights_of(user)).by_slug([slug])
-    if not found or found[0].rank < RANK[role]:
+    if not found or not found[0].may(right_of(right)):
         raise Http404
     return Tenant.objects.select_related("ticketing").get(pk=found[0].pk)
 
@@ -99,12 +155,12 @@ def tenant_for(
 def case_for(
     user: User | AnonymousUser,
     public_id: uuid.UUID,
-    role: str = Role.VIEWER,
+    right: Right | str = Right.SEE_CASES,
     rights: Rights | None = None,
 ) -> tuple[QueueEntry, Tenant]:
     """The queue's row of the case, and its tenant. Raises Http404."""
     rights = rights or rights_of(user)
-    ids = list(rights.having(role))
+    ids = list(rights.having(right))
     with granted(ids):
         entry = QueueEntry.objects.filter(public_id=public_id, tenant_id__in=ids).first()
     if entry is None:
@@ -112,10 +168,29 @@ def case_for(
     return entry, Tenant.objects.select_related("ticketing").get(pk=entry.tenant_id)
 
 
-def people(user_ids: Iterable[int | None]) -> dict[int, str]:
-    """How the portal's users are shown. One query; outside of every tenant's scope."""
-    wanted = {user_id for user_id in user_ids if user_id is not None}
-    if not wanted:
-        return {}
-    users = User.objects.filter(pk__in=wanted).only("username", "first_name", "last_name")
-    return {user.pk: user.get_full_name() or user.username for user in users}
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of tenants as one user sees it: `tenant_ids` are those of theirs in it."""
+
+    pk: int
+    slug: str
+    name: str
+    tenant_ids: tuple[int, ...]
+
+
+def groups_of(user: User | AnonymousUser, rights: Rights | None = None) -> tuple[Group, ...]:
+    """Groups that hold a tenant of the user's, by name. One query. None for a customer."""
+    ids = (rights or rights_of(user)).having(Right.SEE_PROVIDER)
+    if not ids:
+        return ()
+    rows = (
+        TenantGroup.tenants.through.objects.filter(tenant_id__in=ids)
+        .order_by("tenantgroup__name", "tenantgroup_id", "tenant_id")
+        .values_list(
+            "tenantgroup_id", "tenantgroup__slug", "tenantgroup__name", "tenant_id", named=False
+        )
+    )
+    found: dict[tuple[int, str, str], list[int]] = {}
+    for pk, slug, name, tenant_id in rows:
+        found.setdefault((pk, slug, name), []).append(tenant_id)
+    return tuple(Group(*key, tuple(members)) for key, members in found.items())

@@ -9,8 +9,9 @@ from django.http import Http404
 
 from alerts.models import AlertEntity, Case, Entity
 from csc_portal import queue
-from csc_portal.access import Rights, Role
+from csc_portal.access import Rights
 from tenants.models import Tenant, User
+from tenants.roles import Right
 from tenants.scope import scope
 
 SHOWN = 200
@@ -27,10 +28,10 @@ class EntityFile:
 
 
 def find_entity(
-    user: User, pseudonym: uuid.UUID, rights: Rights, role: str = Role.VIEWER
+    user: User, pseudonym: uuid.UUID, rights: Rights, right: Right = Right.SEE_CASES
 ) -> tuple[Tenant, int]:
     """(tenant, entity id). A pseudonym belongs to one tenant only. Raises Http404."""
-    found = queue.find_entities([pseudonym], rights.having(role), 1)
+    found = queue.find_entities([pseudonym], rights.having(right), 1)
     if not found:
         raise Http404
     tenant_id, entity_id = found[0]

@@ -7,9 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from csc_portal.access import Role, is_provider_admin
+from csc_portal.access import is_provider_admin
 from csc_portal.web.desk import desk_of, user_of
 from tenants.models import AuditEntry
+from tenants.roles import Right
 
 PAGE_SIZE = 100
 
@@ -18,7 +19,7 @@ PAGE_SIZE = 100
 def audit_page(request: HttpRequest) -> HttpResponse:
     """Newest first. Entries of no tenant are for admins of all tenants."""
     desk, user = desk_of(request), user_of(request)
-    managed = desk.rights.having(Role.ADMIN)
+    managed = desk.rights.having(Right.SEE_AUDIT)
     if not managed:
         raise Http404
     is_everywhere = is_provider_admin(user)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from alerts import triage
 from alerts.models import Case
 from alerts.triage import Outcome, Refused
-from csc_portal.access import RANK, Role, TenantRef
+from csc_portal.access import TenantRef
 from csc_portal.web.desk import desk_of, user_of
 from tenants.models import QueueEntry, Tenant
 from tenants.scope import granted, scope
@@ -77,7 +77,7 @@ def _run(request: HttpRequest, seen: dict[str, str], action: str, verdict: str) 
     results: dict[str, Result] = {}
     for pk, cases in by_tenant.items():
         ref = rights.tenants[pk]
-        if ref.rank < RANK[Role.ANALYST]:
+        if not ref.may_act:
             results.update((str(e.public_id), _result(e, ref, NOT_ALLOWED)) for e in cases)
             continue
         with scope(tenants[pk]):

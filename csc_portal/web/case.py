@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,10 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 from alerts import triage
 from alerts.models import Case
 from alerts.triage import Refused
-from csc_portal.access import RANK, Role, TenantRef, case_for, people
+from csc_portal.access import TenantRef, case_for
 from csc_portal.case_file import CaseFile, read_case
+from csc_portal.people import people, workers
 from csc_portal.web.desk import desk_of, user_of
-from tenants.models import Grant, Tenant, User
+from tenants.models import Tenant, User
+from tenants.roles import Right
 from tenants.scope import scope
 
 TABS = (
@@ -26,7 +27,6 @@ TABS = (
     ("evidence", "Evidence"),
     ("timeline", "Timeline"),
 )
-MOST_ASSIGNABLE = 200
 DONE = {
     "assign": "Assigned.",
     "start": "In progress.",
@@ -34,12 +34,6 @@ DONE = {
     "reopen": "Open again.",
     "judge": "Verdict set.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    pk: int
-    name: str
 
 
 @require_safe
@@ -55,7 +49,7 @@ def case_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def case_triage(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """`do`, `version` (as the person saw it), and `assignee` or `verdict` where they are needed."""
     user, rights = user_of(request), desk_of(request).rights
-    entry, tenant = case_for(user, public_id, Role.ANALYST, rights)
+    entry, tenant = case_for(user, public_id, Right.ACT, rights)
     message, is_done = _act(request, tenant, entry.case_id, user)
     if request.htmx:
         context = _context(request, tenant, entry.case_id)
@@ -100,32 +94,22 @@ def _assignee(text: str, tenant: Tenant, user: User) -> int | None:
     if not text:
         return None
     wanted = int(text) if text.isdecimal() and len(text) < 10 else 0
-    return wanted if any(person.pk == wanted for person in assignable(tenant.pk)) else 0
-
-
-def assignable(tenant_id: int) -> list[Person]:
-    """Users who may work on the tenant's cases. One query."""
-    workers = Grant.objects.filter(role__in=[Role.ANALYST, Role.ADMIN], user__is_active=True)
-    mine = workers.filter(tenant_id=tenant_id) | workers.filter(tenant=None)
-    users = User.objects.filter(pk__in=mine.values("user_id")).order_by("username")
-    return [
-        Person(user.pk, user.get_full_name() or user.username) for user in users[:MOST_ASSIGNABLE]
-    ]
+    return wanted if any(person.pk == wanted for person in workers([tenant.pk])) else 0
 
 
 def _context(request: HttpRequest, tenant: Tenant, case_id: int) -> dict[str, object]:
     ref: TenantRef = desk_of(request).rights.tenants[tenant.pk]
     file: CaseFile = read_case(tenant, case_id)
-    names = people([file.case.assignee_id, *(step.actor_id for step in file.timeline)])
+    found = people([file.case.assignee_id, *(step.actor_id for step in file.timeline)])
     tab = request.GET.get("tab", "")
     return {
         "file": file,
         "case": file.case,
         "tenant": ref,
         "directory_id": tenant.directory_id,
-        "assignee": names.get(file.case.assignee_id or 0, ""),
-        "names": names,
-        "assignable": assignable(tenant.pk) if ref.rank >= RANK[Role.ANALYST] else [],
+        "assignee": found.name(file.case.assignee_id, ref),
+        "names": found.names(ref),
+        "assignable": workers([tenant.pk]) if ref.may_act else [],
         "verdicts": Case.Verdict.choices,
         "tabs": TABS,
         "tab": tab if tab in dict(TABS) else TABS[0][0],

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from csc_portal.web.desk import Desk, desk_of
+from tenants.roles import Right
 
 THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
@@ -52,15 +53,15 @@ class Frame:
         match = self._request.resolver_match
         current = match.url_name if match else ""
         query = f"?{self.desk.query}" if self.desk.query else ""
-        pages = [*PAGES, AUDIT] if self.is_admin else PAGES
+        pages = [*PAGES, AUDIT] if self.sees_audit else PAGES
         return [
             Entry(label, reverse(name) + query, icon, key, current in names)
             for label, name, icon, key, names in pages
         ]
 
     @property
-    def is_admin(self) -> bool:
-        return any(tenant.may_manage for tenant in self.desk.rights.tenants.values())
+    def sees_audit(self) -> bool:
+        return self.desk.rights.may_somewhere(Right.SEE_AUDIT)
 
     @property
     def theme(self) -> str:

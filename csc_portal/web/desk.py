@@ -61,6 +61,10 @@ class Desk:
     def may_act(self) -> bool:
         return any(self.rights.tenants[pk].may_act for pk in self.ids)
 
+    @property
+    def may_show_names(self) -> bool:
+        return any(self.rights.tenants[pk].may_show_names for pk in self.ids)
+
 
 def user_of(request: HttpRequest) -> User:
     """The portal's user of a request that LoginRequiredMiddleware let through."""

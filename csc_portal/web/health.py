@@ -15,13 +15,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts.blind_spots import blind_spots
 from alerts.ledger import try_all_again
-from csc_portal.access import Role, tenant_for
+from csc_portal.access import tenant_for
 from csc_portal.heat import heat_map
 from csc_portal.pipeline import replay_quarantined, replay_window
 from csc_portal.tenant_health import budget, read_health
 from csc_portal.web.desk import desk_of, user_of
 from tenants.audit import record
 from tenants.models import Tenant
+from tenants.roles import Right
 from tenants.scope import scope
 
 SHOWN = 50
@@ -106,7 +107,7 @@ def heat(request: HttpRequest) -> HttpResponse:
 def read_again(request: HttpRequest, slug: str) -> HttpResponse:
     """Poll now, read windows that were set aside, or read quarantined documents again."""
     user = user_of(request)
-    tenant = tenant_for(user, slug, Role.ANALYST)
+    tenant = tenant_for(user, slug, Right.RUN_FEED)
     what = request.POST.get("what", "")
     if what not in AGAIN:
         raise Http404

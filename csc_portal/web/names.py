@@ -9,10 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_POST
 
 from csc_portal import names
-from csc_portal.access import Rights, Role
+from csc_portal.access import Rights
 from csc_portal.entity_file import find_entity
 from csc_portal.web.desk import desk_of, user_of
 from tenants.models import QueueEntry, Tenant
+from tenants.roles import Right
 from tenants.scope import granted
 
 NOT_ALLOWED = "Your role may not see names of this tenant."
@@ -40,7 +41,7 @@ def names_shown(request: HttpRequest) -> HttpResponse:
     with granted(rights.ids):
         found = QueueEntry.objects.filter(public_id__in=wanted, tenant_id__in=rights.ids)
         entries = list(found.order_by("tenant_id", "pk"))
-    allowed = set(rights.having(Role.ANALYST))
+    allowed = set(rights.having(Right.SHOW_NAMES))
     problems = {str(e.public_id): NOT_ALLOWED for e in entries if e.tenant_id not in allowed}
     entries = [entry for entry in entries if entry.tenant_id in allowed]
     readings = _readings(entries, rights, is_whole)
@@ -70,7 +71,7 @@ def _of_entity(request: HttpRequest) -> HttpResponse:
     pseudonym = _uuid(request.POST.get("entity", ""))
     if pseudonym is None:
         raise Http404
-    tenant, entity_id = find_entity(user, pseudonym, rights, Role.ANALYST)
+    tenant, entity_id = find_entity(user, pseudonym, rights, Right.SHOW_NAMES)
     reading = names.of_entity(tenant, entity_id)
     shown = names.show([reading], user.username, f"entity {pseudonym}")
     problems = {str(pseudonym): text for text in shown.problems.values()}

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 
 from alerts.models import AlertEntity, Case
 from csc_portal import queue
-from csc_portal.access import TenantRef, people
+from csc_portal.access import TenantRef
 from csc_portal.filters import Filter, parse
+from csc_portal.people import people
 from csc_portal.queue import Changes, Hour, Page, Row
 from csc_portal.templatetags.portal import (
     pillar_list,
@@ -220,9 +221,9 @@ def _cases_of_entity(wanted: Filter, desk: Desk) -> list[tuple[int, int]] | None
 
 
 def _lines(rows: list[Row], desk: Desk) -> list[Line]:
-    names = people(row.assignee_id for row in rows)
+    found, tenants = people(row.assignee_id for row in rows), desk.rights.tenants
     return [
-        Line(row, desk.rights.tenants[row.tenant_id], names.get(row.assignee_id or 0, ""))
+        Line(row, tenants[row.tenant_id], found.name(row.assignee_id, tenants[row.tenant_id]))
         for row in rows
     ]
 

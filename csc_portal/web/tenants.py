@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.blind_spots import blind_spots
 from clients.errors import ApiError
-from csc_portal.access import Role, is_provider_admin, tenant_for
+from csc_portal.access import is_provider_admin, tenant_for
 from csc_portal.onboard import NewTicketing, onboard
 from csc_portal.queue import open_by_tenant
 from csc_portal.tenant_health import TenantHealth, budget, read_health
@@ -24,6 +24,7 @@ from tenants.audit import record
 from tenants.directories import BadSecret
 from tenants.models import SLUG, Tenant
 from tenants.onboarding import NewTenant, OnboardingError
+from tenants.roles import Right
 from tenants.scope import scope
 from ticketing.adapters import registry
 from ticketing.retry import retry_failed
@@ -95,7 +96,7 @@ def tenant_page(request: HttpRequest, slug: str) -> HttpResponse:
 def tenant_retry(request: HttpRequest, slug: str) -> HttpResponse:
     """Send the tickets and notes that were given up."""
     user = user_of(request)
-    tenant = tenant_for(user, slug, Role.ANALYST)
+    tenant = tenant_for(user, slug, Right.RUN_FEED)
     with scope(tenant):
         count = retry_failed()
     if count:
@@ -110,7 +111,7 @@ def tenant_retry(request: HttpRequest, slug: str) -> HttpResponse:
 def tenant_state(request: HttpRequest, slug: str) -> HttpResponse:
     """Start or pause the reading of a tenant. An off-boarded one stays so."""
     user = user_of(request)
-    tenant = tenant_for(user, slug, Role.ADMIN)
+    tenant = tenant_for(user, slug, Right.MANAGE_TENANT)
     wanted = request.POST.get("state", "")
     if wanted not in (Tenant.State.ACTIVE, Tenant.State.PAUSED):
         raise Http404

@@ -58,7 +58,7 @@ class Grant(models.Model):
     )
     role = models.CharField(max_length=20, choices=Role)
     source = models.CharField(
-        max_length=10, choices=Source, default=Source.MANUAL, db_default=Source.MANUAL.value
+        max_length=10, choices=Source, default=Source.MANUAL, db_default="manual"
     )
 
     class Meta:
@@ -73,7 +73,8 @@ class Grant(models.Model):
                 condition=Q(tenant=None) | Q(group=None), name="grant_of_tenant_or_group"
             ),
             models.CheckConstraint(
-                condition=~Q(role__in=["customer_ciso", "customer_admin"]) | Q(tenant__isnull=False),
+                condition=~Q(role__in=["customer_ciso", "customer_admin"])
+                | Q(tenant__isnull=False),
                 name="customers_one_tenant",
             ),
         ]

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from csc_portal.management.base import PortalCommand
+from tenants.audit import SYSTEM
+from tenants.grants import Where, give
 from tenants.models import Grant, User
 from ticketing.connections import private_networks
 
@@ -24,5 +26,5 @@ class Command(PortalCommand):
         user, _ = User.objects.get_or_create(username=USERNAME)
         user.set_password(password)
         user.save(update_fields=["password"])
-        Grant.objects.update_or_create(user=user, tenant=None, defaults={"role": Grant.Role.ADMIN})
+        give(SYSTEM, user, str(Grant.Role.ADMIN), Where())
         return {"username": USERNAME, "password": password}

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from csc_portal.management.base import PortalCommand
-from tenants.audit import SYSTEM, record
+from tenants.audit import SYSTEM
+from tenants.grants import BadGrant, Where, give, take
 from tenants.models import Grant, User
 
 EVERY = "*"
@@ -42,10 +43,10 @@ class Command(PortalCommand):
             result["password"] = secrets.token_urlsafe(12)
             user = User.objects.create_user(options["user"], password=result["password"])
         if options["role"] == NONE:
-            Grant.objects.filter(user=user, tenant=tenant).delete()
+            take(SYSTEM, user, Where(tenant))
         else:
-            Grant.objects.update_or_create(
-                user=user, tenant=tenant, defaults={"role": options["role"]}
-            )
-        record(SYSTEM, "granted", tenant, f"user {user.pk}", {"role": options["role"]})
+            try:
+                give(SYSTEM, user, options["role"], Where(tenant))
+            except BadGrant as err:
+                raise CommandError(str(err)) from err
         return result
