@@ -102,7 +102,9 @@ def _let_login_become(conn: psycopg.Connection, login: str, owner: str, app: str
             )
 
 
-SHARED_QUEUE = ("tenants_queueentry", "tenants_queuerollup", "tenants_entityindex")
+SHARED_QUEUE = (
+    "tenants_queueentry", "tenants_queuerollup", "tenants_entityindex", "tenants_movedcase"
+)  # fmt: skip
 """Tables that tenants write and the portal reads, under row-level security."""
 
 
@@ -121,6 +123,8 @@ def grant_shared_tables() -> None:
             "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {app}, {tenant}",
             "REVOKE INSERT, UPDATE, DELETE ON {queue}, django_migrations FROM {app}",
             "GRANT SELECT, INSERT, UPDATE, DELETE ON {queue} TO {tenant}",
+            # Which detections are equivalent: the provider's words, read while alerts are stored.
+            "GRANT SELECT ON tenants_overlapclass TO {tenant}",
             # What was seen and done can be added to, never changed.
             "REVOKE UPDATE, DELETE ON tenants_auditentry FROM {app}",
             "REVOKE UPDATE ON tenants_ruleversion FROM {app}",

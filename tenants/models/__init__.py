@@ -24,6 +24,7 @@ from tenants.models.signin import (
     TotpDevice,
 )
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, Tenant, TicketConnection, schema_of
+from tenants.models.tying import MovedCase, OverlapClass
 from tenants.models.views import SavedView
 
 __all__ = [
@@ -37,7 +38,9 @@ __all__ = [
     "EntraIdentity",
     "EntraMapping",
     "Grant",
+    "MovedCase",
     "Onboarding",
+    "OverlapClass",
     "Passkey",
     "PortalSession",
     "QueueEntry",
