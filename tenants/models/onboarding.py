@@ -42,6 +42,7 @@ class Onboarding(models.Model):
         null=True, help_text="A redirect said yes; only a token proves it"
     )
     consented_at = models.DateTimeField(null=True, help_text="Proven by a token")
+    expected = models.IntegerField(null=True, help_text="Alerts of the first read, as counted then")
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True)
