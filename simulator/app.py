@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from simulator import arm, consent, control_api, entra, managed_identity, vault
+from simulator import arm, consent, control_api, entra, managed_identity, oidc, vault
 from simulator.answers import Answered, answer, graph_error
 from simulator.freshservice import conversations, tickets
 from simulator.graph import (
@@ -80,6 +80,7 @@ def _directory_routes(base: str) -> list[BaseRoute]:
             f"{base}/users/{{id}}/transitiveMemberOf", people.transitive_member_of, methods=["GET"]
         ),
         Route(f"{base}/users/{{id}}/memberOf", people.transitive_member_of, methods=["GET"]),
+        Route(f"{base}/me/checkMemberGroups", oidc.my_groups, methods=["POST"]),
         Route(f"{base}/groups", people.list_groups, methods=["GET"]),
         Route(f"{base}/groups/{{id}}/members", people.group_members, methods=["GET"]),
         Route(f"{base}/directoryRoles", people.directory_roles, methods=["GET"]),
@@ -130,6 +131,8 @@ def _azure_routes() -> list[BaseRoute]:
         Route("/{tenant}/discovery/v2.0/keys", entra.keys),
         Route("/{tenant}/discovery/keys", entra.keys),
         Route("/{tenant}/oauth2/v2.0/token", entra.token, methods=["POST"]),
+        Route("/{tenant}/oauth2/v2.0/authorize", oidc.authorize, methods=["GET", "POST"]),
+        Route("/{tenant}/oauth2/v2.0/logout", oidc.sign_out, methods=["GET"]),
         *(
             Route(f"/{{tenant}}/{path}", handler, methods=[method])
             for path in ("adminconsent", "v2.0/adminconsent")
@@ -213,6 +216,7 @@ def build(world: World) -> ASGIApp:
     app.state.world = world
     app.state.engine = engine
     app.state.delivery = delivery
+    app.state.sign_ins = oidc.SignIns()
     outer = Recorder(app, world)
     app.state.outer = outer
     return outer

@@ -201,6 +201,23 @@ class Control:
             ]
         )
 
+    # The provider's own people
+
+    def staff(self) -> list[Document]:
+        """Who may sign in: oid, username, password, name, roles, groups, enabled, assigned."""
+        return list(self.call("GET", "staff")["staff"])
+
+    def set_person(self, username: str, **changes: Any) -> Document:
+        """Add one or change one: name, roles=[…], groups=[…], enabled, assigned, password."""
+        return dict(self.call("POST", "staff", {"username": username, **changes}))
+
+    def spoil_id_token(self, how: str) -> None:
+        """The next one: nonce, expired, directory, audience, issuer, signature, algorithm, oid."""
+        self.call("POST", "id-tokens", {"spoil": how})
+
+    def spoil_no_id_token(self) -> None:
+        self.call("DELETE", "id-tokens")
+
     # Help desks and notifications
 
     def tickets(self, account: str) -> list[Document]:

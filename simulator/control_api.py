@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator import moments
+from simulator import moments, oidc
 from simulator.answers import Answered, answer, json_body
 from simulator.control_data import data_routes
 from simulator.directory import Directory
@@ -171,6 +171,29 @@ async def _token(_request: Request, world: World, body: Any) -> Any:
     return {"access_token": world.signer.issue(body["audience"], guid, client_id, lifetime, **more)}
 
 
+async def _staff(_request: Request, world: World, body: Any) -> Any:
+    """Who signs in to the portal; POST adds or changes one by `oid` or `username`."""
+    if body is not None:
+        known = {one["username"]: one for one in world.staff.values()}
+        before = world.staff.get(str(body.get("oid")), known.get(body.get("username"), {}))
+        person = oidc.new_person({**{k: v for k, v in before.items() if k != "since"}, **body})
+        world.staff.put(person["oid"], person)
+        return person
+    return {"staff": list(world.staff.values())}
+
+
+async def _id_tokens(request: Request, _world: World, body: Any) -> Any:
+    """POST {spoil}: the next ID token is wrong in that way (oidc.SPOILS); DELETE: no more are."""
+    signs: oidc.SignIns = request.app.state.sign_ins
+    if request.method == "DELETE":
+        signs.spoils.clear()
+    elif body["spoil"] not in oidc.SPOILS:
+        raise ValueError(f"spoil must be one of {', '.join(oidc.SPOILS)}")
+    else:
+        signs.spoils.append(body["spoil"])
+    return {"spoils": signs.spoils}
+
+
 async def _tickets(request: Request, world: World, _body: Any) -> Any:
     desk = account.desk(world, request.path_params["account"])
     talks = list(desk.conversations.values())
@@ -224,6 +247,8 @@ def routes() -> list[BaseRoute]:
         route("vault/{name}", _vault, "GET", "PUT", "PATCH", "DELETE"),
         route("application", _application, "POST"),
         route("token", _token, "POST"),
+        route("staff", _staff, "GET", "POST"),
+        route("id-tokens", _id_tokens, "POST", "DELETE"),
         route("tickets/{account}", _tickets),
         route("tickets/{account}/{id:int}", _ticket, "PUT", "DELETE"),
         route("notifications", _notifications, "GET", "POST"),

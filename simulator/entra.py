@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator import moments
+from simulator import moments, oidc
 from simulator.answers import Answered, answer
 from simulator.store import Document
 from simulator.tokens import ARM, AUDIENCES, GRAPH
@@ -129,6 +129,8 @@ async def token(request: Request) -> Response:
         text = "The request body must contain the following parameter: 'grant_type'."
         raise problem(400, "invalid_request", 900144, text, world)
     guid = tenant_guid(world, request.path_params["tenant"])
+    if form["grant_type"] == "authorization_code":
+        return _for_code(request, world, form)
     if form["grant_type"] != "client_credentials":
         text = f"The app requested an unsupported grant type '{form['grant_type']}'."
         raise problem(400, "unsupported_grant_type", 70003, text, world)
@@ -143,6 +145,19 @@ async def token(request: Request) -> Response:
     app = _consented_app(world, guid, client_id)
     _check_credential(world, app, form, guid)
     return _granted(world, guid, client_id, audience)
+
+
+def _for_code(request: Request, world: World, form: dict[str, str]) -> Response:
+    """Tokens for a person's code, if the app proves itself and the code is its own."""
+    client_id = form.get("client_id", "").lower()
+    app = _consented_app(world, world.provider, client_id)
+    _check_credential(world, app, form, world.provider)
+    signs: oidc.SignIns = request.app.state.sign_ins
+    refusal = oidc.refusal(signs, form)
+    if refusal is not None:
+        error, code, text = refusal
+        raise problem(400, error, code, text, world)
+    return oidc.redeemed(world, signs, form)
 
 
 def _basic_credentials(request: Request, form: dict[str, str]) -> None:

@@ -91,6 +91,11 @@ class Signer:
         headers = {"kid": self._kid, "x5t": self._kid, "typ": "JWT"}
         return jwt.encode(claims, self._key, "RS256", headers)
 
+    @staticmethod
+    def unsigned(claims: dict[str, Any]) -> str:
+        """What a forger makes: a token of the algorithm "none"."""
+        return jwt.encode(claims, None, "none", {"typ": "JWT"})
+
     def check(self, token: str) -> dict[str, Any]:
         """The claims; raises jwt.InvalidTokenError (expired, bad signature, no JWT)."""
         return jwt.decode(

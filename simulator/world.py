@@ -26,6 +26,14 @@ CUSTOMERS = (
     ("proseware-media", "Proseware Média", "proseware.fr"),
 )
 APP_SECRET = "csc-app-credential"
+SIGN_IN_SECRET = "csc-sign-in-credential"
+STAFF_PASSWORD = "Passw0rd-of-the-stand-in"
+STAFF = (
+    ("ada.admin", "Ada Admin", "CSC.Admin"),
+    ("lea.lead", "Lea Lead", "CSC.Lead"),
+    ("ann.analyst", "Ann Analyst", "CSC.Analyst"),
+    ("vic.viewer", "Vic Viewer", "CSC.Viewer"),
+)
 
 DEFAULTS: dict[str, Any] = {
     "graph_limits": False,  # enforce the published limits of Graph and Resource Graph
@@ -53,6 +61,7 @@ class World:
         self.traffic = Traffic()
         self.vault = self.store.table("vault")
         self.apps = self.store.table("application")
+        self.staff = self.store.table("staff")  # the provider's own people, by object id
         self.accounts = self.store.table("help-desk")
         self.desks: dict[str, object] = {}  # by slug, made by freshservice.account.desk
         self._facts = self.store.table("facts")
@@ -71,6 +80,7 @@ class World:
         self.client_id: str = facts["client_id"]
         self.msi_client_id: str = facts["msi_client_id"]
         self.identity_header: str = facts["identity_header"]
+        self.sign_in_client_id = str(uuid.uuid5(uuid.UUID(self.provider), "sign-in"))
         self.directories: dict[str, Directory] = {}
         for config in self.store.table("directory").values():
             self.directories[config["guid"]] = Directory(self.store, config)
@@ -84,6 +94,7 @@ class World:
 
     def fill_vault(self) -> None:
         """First start: the secrets with fixed names, and the app's own."""
+        self._fill_sign_in()
         if "csc-django-secret-key" in self.vault:
             return
         key = base64.b64encode(os.urandom(32)).decode()
@@ -100,6 +111,38 @@ class World:
             },
         )
         self.rotate_app_secret(self.client_id, APP_SECRET, keep_old=False)
+
+    def _fill_sign_in(self) -> None:
+        """The provider's people, and the app by which they sign in to the portal."""
+        if SIGN_IN_SECRET in self.vault:
+            return
+        self.set_secret("csc-sign-in-key", base64.b64encode(os.urandom(32)).decode())
+        app = {
+            "client_id": self.sign_in_client_id,
+            "name": "CSC Portal sign-in",
+            "enabled": True,
+            "secrets": [],
+            "certificates": [],
+            "redirect_uris": [
+                f"http://{host}/account/microsoft/done/" for host in ("127.0.0.1", "localhost")
+            ],
+            "optional_claims": ["auth_time"],
+        }
+        self.apps.put(self.sign_in_client_id, app)
+        self.rotate_app_secret(self.sign_in_client_id, SIGN_IN_SECRET, keep_old=False)
+        for name, shown, role in STAFF:
+            oid = str(uuid.uuid5(uuid.UUID(self.provider), name))
+            person = {
+                "oid": oid,
+                "username": f"{name}@provider.example",
+                "name": shown,
+                "password": STAFF_PASSWORD,
+                "roles": [role],
+                "groups": [],
+                "enabled": True,
+                "assigned": True,
+            }
+            self.staff.put(oid, person)
 
     def set_secret(self, name: str, value: str, **attributes: Any) -> str:
         """A new version of a vault secret; returns the version's id."""
@@ -181,6 +224,9 @@ class World:
             "AZURE_RESOURCE_MANAGER_URL": self.origin,
             "IDENTITY_ENDPOINT": f"{self.origin}/msi/token",
             "IDENTITY_HEADER": self.identity_header,
+            "OIDC_DIRECTORY": self.provider,
+            "OIDC_CLIENT_ID": self.sign_in_client_id,
+            "OIDC_CLIENT_SECRET_NAME": SIGN_IN_SECRET,
             "REQUESTS_CA_BUNDLE": ca_file,
             "SSL_CERT_FILE": ca_file,
         }

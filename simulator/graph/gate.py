@@ -17,8 +17,8 @@ from simulator.world import World
 GRAPH_APP = "00000003-0000-0000-c000-000000000000"
 
 
-def enter(request: Request, *roles: str) -> Directory:
-    """The directory of the token, if the token holds one of `roles`; else Graph's own errors."""
+def _claims(request: Request) -> dict[str, Any]:
+    """Of a token that is genuine and meant for Graph; else Graph's own errors."""
     world: World = request.app.state.world
     token = bearer_token(request.scope)
     if not token:
@@ -34,6 +34,22 @@ def enter(request: Request, *roles: str) -> Directory:
     if str(claims.get("aud")).rstrip("/") not in {GRAPH, GRAPH_APP, world.origin}:
         text = "Access token validation failure. Invalid audience."
         raise graph_error(request, 401, "InvalidAuthenticationToken", text)
+    return claims
+
+
+def enter_as_person(request: Request, scope: str) -> dict[str, Any]:
+    """The claims of a person's own (delegated) token that holds the scope."""
+    claims = _claims(request)
+    if scope not in str(claims.get("scp", "")).split():
+        text = "Insufficient privileges to complete the operation."
+        raise graph_error(request, 403, "Authorization_RequestDenied", text)
+    return claims
+
+
+def enter(request: Request, *roles: str) -> Directory:
+    """The directory of the token, if the token holds one of `roles`; else Graph's own errors."""
+    world: World = request.app.state.world
+    claims = _claims(request)
     directory = world.directories.get(claims["tid"])
     if directory is None:
         text = "The identity of the calling application could not be established."
