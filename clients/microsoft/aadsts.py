@@ -64,6 +64,14 @@ MEANINGS: dict[str, Meaning] = {
     "65001": Meaning(
         Unauthorized, "Consent is missing: open the consent link as the directory's administrator."
     ),
+    # Of a person's sign-in.
+    "54005": Meaning(Rejected, "This sign-in was used already: sign in again."),
+    "70000": Meaning(Rejected, "This sign-in is not valid: sign in again."),
+    "70008": Meaning(Rejected, "The sign-in took too long: sign in again."),
+    "50148": Meaning(Rejected, "This sign-in was begun elsewhere: sign in again."),
+    "50105": Meaning(
+        Unauthorized, "You are not assigned to the portal's app: ask your administrator."
+    ),
     "90033": Meaning(Unavailable, "Entra ID has a passing fault; it will be tried again."),
     "90025": Meaning(Unavailable, "Entra ID has a passing fault; it will be tried again."),
     "50196": Meaning(

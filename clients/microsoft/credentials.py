@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -17,9 +18,13 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What goes to `msal.ConfidentialClientApplication(client_credential=...)`; never printed."""
+    """What goes to `msal.ConfidentialClientApplication(client_credential=...)`; never printed.
+
+    `expires_at`: the end of a certificate. A client secret does not tell its own.
+    """
 
     for_msal: str | dict[str, str] = field(repr=False)
+    expires_at: datetime | None = None
 
 
 def parse_credential(text: str) -> Credential:
@@ -46,7 +51,10 @@ def parse_credential(text: str) -> Credential:
     for certificate in certificates:
         if certificate.public_key() == key.public_key():
             pem = certificate.public_bytes(Encoding.PEM).decode()
-            return Credential({"private_key": found.group(), "public_certificate": pem})
+            return Credential(
+                {"private_key": found.group(), "public_certificate": pem},
+                certificate.not_valid_after_utc,
+            )
     raise _unusable("The PEM text in the vault has no certificate that belongs to its key.")
 
 

@@ -174,7 +174,17 @@ _PROBES = (
     ("sign-ins", "AuditLog.Read.All", "/auditLogs/signIns", "beta", "audit_logs"),
     ("audits", "AuditLog.Read.All", "/auditLogs/directoryAudits", "v1.0", "audit_logs"),
     ("users", "User.Read.All", "/users", "v1.0", "directory"),
+    ("groups", "GroupMember.Read.All", "/groups", "v1.0", "directory"),
+    ("roles", "RoleManagement.Read.Directory", "/directoryRoles", "v1.0", "directory"),
+    (
+        "risks",
+        "IdentityRiskEvent.Read.All",
+        "/identityProtection/riskDetections",
+        "v1.0",
+        "identity_protection",
+    ),
 )
+_WITHOUT_TOP = frozenset({"organization", "roles"})
 
 
 def probe(graph: Graph) -> list[Ability]:
@@ -184,7 +194,7 @@ def probe(graph: Graph) -> list[Ability]:
     """
     found: list[Ability] = []
     for source, permission, path, version, family in _PROBES:
-        params = {} if source == "organization" else {"$top": "1"}
+        params = {} if source in _WITHOUT_TOP else {"$top": "1"}
         error: ApiError | None = None
         try:
             next(graph.pages(path, params, version=version, family=family))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -49,10 +50,11 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret's value and the id of its version."""
+    """A secret's value, the id of its version, and when it ends if the vault says so."""
 
     value: str = field(repr=False)
     version: str
+    expires_at: datetime | None = field(default=None, compare=False)
 
 
 class Vault:
@@ -169,10 +171,14 @@ def _versions(client: SecretClient, name: str) -> list[Secret]:
 
 def _secret(found: object) -> Secret:
     value = getattr(found, "value", None)
-    version = getattr(getattr(found, "properties", None), "version", None)
+    properties = getattr(found, "properties", None)
+    version = getattr(properties, "version", None)
+    expires_at = getattr(properties, "expires_on", None)
     if not isinstance(value, str):
         raise BadPayload("Key Vault: the field value is missing.")
-    return Secret(value, str(version or ""))
+    return Secret(
+        value, str(version or ""), expires_at if isinstance(expires_at, datetime) else None
+    )
 
 
 def _error(name: str, err: HttpResponseError) -> ApiError:
