@@ -23,6 +23,7 @@ TABLES = {
     "groups": "id",
     "role_members": "id",
     "legacy_alerts": "id",
+    "subscriptions": "id",
 }
 
 

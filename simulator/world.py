@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from simulator import clock
 from simulator.directory import ALL_ROLES, Directory
 from simulator.faults import Faults
 from simulator.store import Document, Store
@@ -47,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "sign_in_lag_s": 0,  # sign-ins and audits show up that late
     "pace_s": 0,  # seconds between new stories; 0 = none
     "live_scale": 0.04,  # a story minute lasts so many minutes when it happens live
+    "clock_ahead_s": 0,  # what the stand-in takes for now, so many seconds after the real time
 }
 
 
@@ -66,6 +68,7 @@ class World:
         self.desks: dict[str, object] = {}  # by slug, made by freshservice.account.desk
         self._facts = self.store.table("facts")
         self.settings: dict[str, Any] = {**DEFAULTS, **self._facts.get("settings", {})}
+        clock.set_ahead(float(self.settings["clock_ahead_s"]))
         facts = self._facts.get("provider")
         if facts is None:
             maker = Random(f"provider-{seed}")
@@ -91,6 +94,7 @@ class World:
             raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
         self.settings.update(changes)
         self._facts.put("settings", self.settings)
+        clock.set_ahead(float(self.settings["clock_ahead_s"]))
 
     def fill_vault(self) -> None:
         """First start: the secrets with fixed names, and the app's own."""

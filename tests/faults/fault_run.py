@@ -99,7 +99,8 @@ class FaultRun:
 
     # --- what happens ------------------------------------------------------------------------
 
-    def add_alert(self) -> None:
+    def add_alert(self) -> tuple[str, str]:
+        """(tenant, id of the alert)."""
         slug = self.random.choice(self.slugs)
         now = datetime.now(UTC)
         key = f"run{len(self.added[slug])}-{slug}"
@@ -117,6 +118,7 @@ class FaultRun:
         }
         self.control.add_alert(slug, alert(key, *people) | times)
         self.added[slug][key] = now
+        return slug, key
 
     def change_alert(self) -> None:
         slug = self.random.choice(self.slugs)
@@ -196,13 +198,22 @@ class FaultRun:
                 if tag.startswith("CSC-")
             )
             outcome.duplicate_tickets += sum(count - 1 for count in references.values())
-            for key, at in added.items():
-                if key in stored:
-                    outcome.to_case_ms.append((stored[key] - at).total_seconds() * 1000)
-                    ticket_at = opened.get(cases[key])
-                    if ticket_at and ticket_at > at:
-                        outcome.to_ticket_ms.append((ticket_at - at).total_seconds() * 1000)
+            self.measure(added, stored, {key: opened.get(case) for key, case in cases.items()})
         return outcome
+
+    def measure(
+        self,
+        added: dict[str, datetime],
+        stored: dict[str, datetime],
+        ticketed: dict[str, datetime | None],
+    ) -> None:
+        """Delays of one tenant's alerts, by when Postgres stored them and their tickets."""
+        for key, at in added.items():
+            if key in stored:
+                self.outcome.to_case_ms.append((stored[key] - at).total_seconds() * 1000)
+                ticket_at = ticketed.get(key)
+                if ticket_at and ticket_at > at:
+                    self.outcome.to_ticket_ms.append((ticket_at - at).total_seconds() * 1000)
 
 
 def retried(action: Callable[[], None]) -> None:
