@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('asset_class_id', 'pseudonym', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('pseudonym', models.UUIDField()),
                 ('member', models.UUIDField()),
+                ('asset_class', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='alerts.assetclass')),
             ],
         ),
         migrations.CreateModel(
@@ -79,6 +80,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('alert_id', 'pseudonym', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('pseudonym', models.UUIDField()),
                 ('kind', models.CharField(help_text='enrichment.facts.TraceKind', max_length=8)),
+                ('alert', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='traces', to='alerts.alert')),
             ],
         ),
         migrations.AddField(
@@ -98,11 +100,6 @@ class Migration(migrations.Migration):
             model_name='alertfact',
             index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='alertfact_due'),
         ),
-        migrations.AddField(
-            model_name='assetmember',
-            name='asset_class',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='alerts.assetclass'),
-        ),
         migrations.AddIndex(
             model_name='entitylink',
             index=models.Index(fields=['far'], name='entitylink_far'),
@@ -110,11 +107,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='linksource',
             index=models.Index(condition=models.Q(('is_sign_in', True)), fields=['at'], name='linksource_sign_ins'),
-        ),
-        migrations.AddField(
-            model_name='signintrace',
-            name='alert',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='traces', to='alerts.alert'),
         ),
         migrations.AddIndex(
             model_name='assetmember',
