@@ -106,6 +106,8 @@ SHARED_QUEUE = (
     "tenants_queueentry", "tenants_queuerollup", "tenants_entityindex", "tenants_movedcase"
 )  # fmt: skip
 """Tables that tenants write and the portal reads, under row-level security."""
+AUDIT = ("tenants_auditentry", "tenants_auditseal", "tenants_auditarchive")
+"""Tables that can only be added to; triggers hold their owner to it as well."""
 
 
 def grant_shared_tables() -> None:
@@ -116,6 +118,7 @@ def grant_shared_tables() -> None:
         "app": sql.Identifier(role(database, "app")),
         "tenant": sql.Identifier(role(database, "tenant")),
         "queue": tables,
+        "audit": sql.SQL(", ").join(sql.Identifier(table) for table in AUDIT),
     }
     with connection.cursor() as cursor:
         for statement in (
@@ -126,7 +129,7 @@ def grant_shared_tables() -> None:
             # Which detections are equivalent: the provider's words, read while alerts are stored.
             "GRANT SELECT ON tenants_overlapclass TO {tenant}",
             # What was seen and done can be added to, never changed.
-            "REVOKE UPDATE, DELETE ON tenants_auditentry FROM {app}",
+            "REVOKE UPDATE, DELETE, TRUNCATE ON {audit} FROM {app}",
             "REVOKE UPDATE ON tenants_ruleversion FROM {app}",
         ):
             cursor.execute(sql.SQL(statement).format(**parts))

@@ -3,7 +3,7 @@
 These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
 """
 
-from tenants.models.audit import AuditEntry
+from tenants.models.audit import AuditArchive, AuditEntry, AuditSeal
 from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, TenantGroup, User
 from tenants.models.queue import (
@@ -33,7 +33,9 @@ __all__ = [
     "ROLLUP_CELLS",
     "SEVERITIES",
     "SLUG",
+    "AuditArchive",
     "AuditEntry",
+    "AuditSeal",
     "EntityIndex",
     "EntraIdentity",
     "EntraMapping",
