@@ -26,6 +26,7 @@ from clients import jsons
 from clients.addresses import GuardedAdapter, Networks, check_url, parse_networks
 from clients.errors import ApiError, BadPayload, RateLimited, Rejected, Unavailable
 from clients.failures import ErrorReader, Failure, describe
+from clients.throttle import is_background
 
 logger = logging.getLogger(__name__)
 
@@ -222,6 +223,9 @@ class Http:
                 self.governor.pause(self.key, call.family, asked)
         may_pass = err.retryable and err.status not in _NEVER_BETTER
         if not call.repeatable or not (may_pass or err.code == "not_json"):
+            return None
+        # A worker that waits for a silent server serves nobody: its next turn is the retry.
+        if err.code == "timeout" and is_background():
             return None
         if attempt >= self.policy.attempts or wait > deadline - self._clock():
             return None

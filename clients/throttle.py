@@ -55,6 +55,11 @@ def at_priority(priority: Priority) -> Iterator[None]:
         _priority.reset(token)
 
 
+def is_background() -> bool:
+    """Nobody waits for this call's answer, and there is another turn for it."""
+    return _priority.get() in (Priority.POLL, Priority.POSTURE)
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """`calls` per `window_s` seconds for each key.

@@ -1,4 +1,5 @@
 import gzip
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -21,6 +22,7 @@ from clients.errors import (
 )
 from clients.failures import parse_retry_after
 from clients.http import Http, Policy
+from clients.throttle import Priority, at_priority
 from tests.clients.conftest import FakeTime, WireServer, reply
 
 URL = "https://api.example.com"
@@ -258,6 +260,23 @@ def test_cut_and_slow_answers(wire: WireServer, fake_time: FakeTime) -> None:
     with pytest.raises(Unavailable, match="in time"):
         Http(wire.url, policy=Policy(attempts=1)).request("GET", "/", deadline_s=0.3)
     assert time.monotonic() - began < 1.5
+
+
+def test_in_the_background_a_silent_server_is_asked_once(
+    wire: WireServer, fake_time: FakeTime
+) -> None:
+    def silent(handler: BaseHTTPRequestHandler) -> None:
+        gone.wait(5)
+
+    gone = threading.Event()
+    http = Http(wire.url, sleep=fake_time.sleep, policy=Policy(read_s=0.1, attempts=3))
+    wire.replies = [silent]
+    for priority, asked in ((Priority.POLL, 1), (Priority.PERSON, 3)):
+        wire.paths.clear()
+        with at_priority(priority), pytest.raises(Unavailable, match="in time"):
+            http.request("GET", "/")
+        assert len(wire.paths) == asked
+    gone.set()
 
 
 def test_cookies_and_netrc_are_ignored(
