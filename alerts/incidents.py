@@ -18,13 +18,14 @@ from alerts.blind_spots import note_abilities
 from alerts.grow import grow_cases
 from alerts.ingest import Counts
 from alerts.models import Alert, Cursor, Poll, SourceAbility
-from alerts.normalise.fields import incident_id, instant, text
+from alerts.normalise.fields import incident_id
 from alerts.redirects import Redirection, learn
 from alerts.refresh import publish, summarise
 from alerts.windows import Source, read_source
 from clients.errors import Forbidden
 from clients.microsoft.graph import Graph
 from clients.microsoft.security import INCIDENTS, incident_pages
+from tenants.documents import instant, text
 from tenants.models import Tenant
 from tenants.scope import scope
 

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.db.models import Min
 
 from alerts.models import Subscription
-from alerts.normalise.fields import instant
 from alerts.push_plan import LIFE, Act, Action, Ours, Place, Theirs, normal, plan
 from clients.errors import ApiError, BadPayload, Conflict, Forbidden, NotFound, Rejected
 from clients.microsoft.graph import Graph
@@ -28,6 +27,7 @@ from clients.microsoft.subscriptions import (
     subscription_pages,
 )
 from tenants.directories import master_keys
+from tenants.documents import instant
 from tenants.models import Tenant
 from tenants.push_keys import client_state
 from tenants.scope import scope

@@ -15,19 +15,15 @@ from alerts.normalise.fields import (
     enum_value,
     https_url,
     incident_id,
-    instant,
     leaves,
-    objects,
     paragraphs,
     provider_id,
-    raw,
-    strings,
     techniques,
-    text,
     without,
 )
 from alerts.records import AlertRecord, Severity
 from alerts.scrub import clean_metadata
+from tenants.documents import instant, objects, raw, strings, text
 
 _HARMLESS_FIELDS = frozenset({
     "@odata.type", "@odata.context", "@odata.etag", "id", "incidentId", "status", "severity",

@@ -7,12 +7,13 @@ DEEPEST levels. What lies beyond is said in `unread`; its texts still count as s
 import re
 
 from alerts.normalise.enums import REMEDIATIONS, ROLES, VERDICTS
-from alerts.normalise.fields import LONGEST_SHOWN, enum_value, objects, raw, shown, strings, text
+from alerts.normalise.fields import LONGEST_SHOWN, enum_value, shown
 from alerts.normalise.keys import Document
 from alerts.normalise.nesting import STRING_FIELD, TYPE_BY_FIELD, TYPE_BY_SIGN
 from alerts.normalise.shapes import SHAPES, Rule, Shape
 from alerts.records import EntityRecord, Kind
 from tenants.canonical import canonical_name
+from tenants.documents import objects, raw, strings, text
 
 MOST_ENTITIES = 500
 MOST_OBJECTS = 3000

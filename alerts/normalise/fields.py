@@ -1,23 +1,18 @@
-"""Tolerant readers for fields of documents that others wrote.
+"""Readers for fields of alerts; those for documents of any kind are in `tenants.documents`.
 
-They don't raise, but for `provider_id`: what can't be understood reads as nothing. Strings may be
-null, empty or numbers; lists may be missing, null or single objects; times may have any number of
-fraction digits and any offset.
+They don't raise, but for `provider_id`: what can't be understood reads as nothing.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from tenants.canonical import clean
+from tenants.documents import strings, text
 
 _PROVIDER_ID = re.compile(r"[A-Za-z0-9._:;=+/\-]{1,200}")
 _INCIDENT_ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 _TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ].{2,40})?", re.ASCII)
 _TIME_OR_TYPE = re.compile(r"[\d:.TZtz+\- ]{8,40}|#microsoft\.graph\.[A-Za-z.]{1,80}", re.ASCII)
-_LARGEST_NUMBER = 10**30
 _SHORTEST_ID = 4  # digits; shorter numbers are counts and levels, and would blank titles
 _MOST_LISTED = 30
 LONGEST_SHOWN = 1000
@@ -32,38 +27,9 @@ class Unreadable(ValueError):
         self.problem = problem
 
 
-def text(value: object) -> str:
-    """A string without control and invisible characters; numbers as text; else ""."""
-    if type(value) is str:
-        return clean(value) if value else ""
-    if type(value) is int:
-        return str(value) if -_LARGEST_NUMBER < value < _LARGEST_NUMBER else ""
-    if type(value) is float and math.isfinite(value):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
-    return ""
-
-
-def raw(value: object) -> str:
-    """A string as it is, for functions that clean it themselves; else as `text`."""
-    return value if type(value) is str else text(value)
-
-
 def paragraphs(value: object) -> str:
     """Longer text as it is; a list of texts, one a line."""
     return value if type(value) is str else "\n".join(strings(value))
-
-
-def strings(value: object) -> list[str]:
-    """The texts of a list, or of a single value where a list is expected."""
-    items = value if type(value) is list else (value,)
-    return [found for item in items if (found := text(item))]
-
-
-def objects(value: object) -> list[dict[str, object]]:
-    """The objects of a list, or a single object where a list is expected."""
-    if type(value) is dict:
-        return [value]
-    return [item for item in value if type(item) is dict] if type(value) is list else []
 
 
 def shown(value: object, depth: int = 0) -> str:
@@ -79,20 +45,6 @@ def shown(value: object, depth: int = 0) -> str:
         pairs = ((str(key), shown(item, depth + 1)) for key, item in list(value.items())[:30])
         return "; ".join(f"{key}: {item}" for key, item in pairs if item)[:LONGEST_SHOWN]
     return text(value)
-
-
-def instant(value: object) -> datetime | None:
-    """An aware time in UTC. Naive times count as UTC; years outside 2000 to 2099 as malformed."""
-    if type(value) is not str:
-        return None
-    if not _DATE.fullmatch(value.strip()):
-        return None
-    try:
-        found = datetime.fromisoformat(value.strip().upper())
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return found if 2000 <= found.year < 2100 else None
 
 
 def enum_value(value: object, known: Mapping[str, str], otherwise: str = "unknown") -> str:

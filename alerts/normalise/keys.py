@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from alerts.normalise.fields import objects, raw, text
 from tenants.canonical import (
     canonical_account,
     canonical_address,
@@ -14,6 +13,7 @@ from tenants.canonical import (
     canonical_name,
     canonical_path,
 )
+from tenants.documents import objects, raw, text
 
 Document = Mapping[str, object]
 _HOST_FIELDS = ("deviceDnsName", "fqdn", "hostName", "deviceName", "netBiosName")

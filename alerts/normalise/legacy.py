@@ -9,18 +9,14 @@ from alerts.normalise.fields import (
     enum_value,
     https_url,
     incident_id,
-    instant,
     leaves,
-    objects,
     paragraphs,
     provider_id,
-    raw,
-    strings,
-    text,
     without,
 )
 from alerts.records import AlertRecord, Severity
 from alerts.scrub import clean_metadata
+from tenants.documents import instant, objects, raw, strings, text
 
 _STATES = {
     "userStates": "userState",

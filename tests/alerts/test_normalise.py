@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.normalise import Unreadable, normalise
-from alerts.normalise.fields import instant
 from alerts.normalise.shapes import SHAPES
 from alerts.records import Kind, Severity
+from tenants.documents import instant
 from tests.payloads import load
 
 EVERY_TYPE = load("microsoft/alerts_v2-all-48-evidence-types-constructed")["value"][0]
