@@ -62,7 +62,7 @@ def in_simulated_time(simulator: Simulator, slugs: list[str], is_quick: bool) ->
     simulator.control.settings(push_alerts=True, freshservice_plan="off")
     try:
         run = VirtualRun(simulator, ingress, slugs)
-        return run.run_days(1 / 8 if is_quick else 2, alerts_per_hour=60, faults_per_hour=12)
+        return run.run_days(1 / 24 if is_quick else 2, alerts_per_hour=60, faults_per_hour=12)
     finally:
         ingress.stop()
 

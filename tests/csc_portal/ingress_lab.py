@@ -72,7 +72,7 @@ class Ingress:
         assert self._process.poll() is None, self.log()
         try:
             return requests.get(f"{self.url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 
