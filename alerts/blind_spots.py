@@ -14,6 +14,7 @@ from django.utils import timezone
 from alerts.models import Alert, SourceAbility
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.graph import Graph
+from clients.microsoft.permissions import PERMISSIONS
 from clients.microsoft.security import Ability, probe
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -205,6 +206,16 @@ def note_abilities(
         )
         unknown = [row for row in rows if row.state == State.UNKNOWN]
         SourceAbility.objects.bulk_create(unknown, ignore_conflicts=True)
+        states = dict(SourceAbility.objects.values_list("source", "state"))
+    Tenant.objects.filter(pk=tenant.pk).update(
+        missing_permissions=[
+            permission.name
+            for permission in PERMISSIONS
+            if any(states.get(source) == State.NO_PERMISSION for source in permission.sources)
+        ],
+        unlicensed=sorted(name for name, state in states.items() if state == State.NO_LICENCE),
+        permissions_checked_at=now,
+    )
 
 
 def state_of(error: ApiError | None) -> str:

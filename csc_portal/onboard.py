@@ -12,6 +12,7 @@ from django.utils import timezone
 from alerts.blind_spots import note_abilities
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import Ability, probe
+from csc_portal.standing import note_credential
 from tenants.audit import record
 from tenants.directories import graph_of, pseudonymiser_for
 from tenants.models import Tenant, TicketConnection
@@ -19,6 +20,7 @@ from tenants.onboarding import NewTenant, OnboardingError, check_free, create_te
 from tenants.secrets import vault
 from ticketing.adapters import registry
 from ticketing.connections import connect
+from ticketing.mapping import read_mapping
 
 NOT_CONSENTED = "AADSTS700016"
 REQUIRED_SOURCE = "alerts"
@@ -33,6 +35,7 @@ class NewTicketing:
     secret_name: str
     requester_email: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
+    mapping: Mapping[str, object] = field(default_factory=dict)
 
 
 def onboard(
@@ -59,7 +62,17 @@ def onboard(
             )
             tenant.state = Tenant.State.ACTIVE
         record(actor, "tenant_onboarded", tenant, facts={"enabled": enable})
+    note_credential(tenant)
     return tenant, warnings
+
+
+def connect_ticketing(tenant: Tenant, ticketing: NewTicketing, actor: str) -> TicketConnection:
+    """Check the ticket system, then make it the tenant's. Raises OnboardingError or ApiError."""
+    connection = _connection(ticketing)
+    _check_ticketing(connection)
+    saved = _save_connection(tenant, connection)
+    record(actor, "ticketing_connected", tenant, facts={"system": connection.system})
+    return saved
 
 
 def _check_directory(new: NewTenant, *, enable: bool) -> tuple[list[str], list[Ability]]:
@@ -98,6 +111,7 @@ def _connection(ticketing: NewTicketing) -> TicketConnection:
         url=ticketing.url,
         secret_name=ticketing.secret_name,
         options=options,
+        mapping=read_mapping(ticketing.mapping),
     )
 
 
@@ -109,14 +123,16 @@ def _check_ticketing(connection: TicketConnection) -> None:
     connect(connection).check()
 
 
-def _save_connection(tenant: Tenant, connection: TicketConnection) -> None:
-    TicketConnection.objects.update_or_create(
+def _save_connection(tenant: Tenant, connection: TicketConnection) -> TicketConnection:
+    saved, _ = TicketConnection.objects.update_or_create(
         tenant=tenant,
         defaults={
             "system": connection.system,
             "url": connection.url,
             "secret_name": connection.secret_name,
             "options": connection.options,
+            "mapping": connection.mapping,
             "is_enabled": True,
         },
     )
+    return saved

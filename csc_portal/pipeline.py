@@ -39,7 +39,7 @@ from csc_portal.turns import turn
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
-from ticketing.connections import connect
+from ticketing.connections import connect, connect_by_pillar
 from ticketing.dispatch import Outlet, Sent, dispatch, next_due
 from ticketing.plan import plan_deliveries
 
@@ -121,6 +121,8 @@ def run_incidents(
 
 
 def _wants_incidents(tenant: Tenant, run: Run) -> bool:
+    if not tenant.reads(INCIDENTS):
+        return False
     with scope(tenant):
         return is_due(timezone.now(), changed=run.counts.new + run.counts.updated > 0)
 
@@ -227,7 +229,13 @@ def _has_ticketing(tenant: Tenant) -> bool:
 def _outlet(tenant: Tenant) -> Outlet:
     ticketing = tenant.ticketing
     return Outlet(
-        tenant, graph_for(tenant), ticketing.system, connect(ticketing), settings.PORTAL_URL
+        tenant,
+        graph_for(tenant),
+        ticketing.system,
+        connect(ticketing),
+        settings.PORTAL_URL,
+        ticketing.mapping,
+        connect_by_pillar(ticketing),
     )
 
 

@@ -33,6 +33,7 @@ from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
 from csc_portal.hints import MOST, Hint, connect, hints, is_first_use
 from csc_portal.pipeline import poll_at_once, run_ids
+from csc_portal.standing import note_subscriptions
 from tenants.directories import BadSecret, graph_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -150,6 +151,7 @@ def compare(tenant: Tenant, *, renew: bool = False) -> Check:
     now = timezone.now()
     result = check_subscriptions(tenant, graph_for(tenant), now, force=renew)
     Tenant.objects.filter(pk=tenant.pk).update(next_push_at=next_check(tenant, result, now))
+    note_subscriptions(tenant)
     if result.catch_up:
         poll_at_once(tenant)
     return result

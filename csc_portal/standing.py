@@ -6,11 +6,14 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Count, F, Min
 from django.utils import timezone
 
 from alerts.feed_state import feed_state, silent_sources
+from alerts.models import Subscription
+from clients.errors import ApiError
 from csc_portal.polling import Pace, next_poll
+from tenants.credentials import credential_ends
 from tenants.models import Tenant
 from tenants.scope import scope
 
@@ -38,6 +41,7 @@ def note_success(tenant: Tenant) -> None:
         silent_since=state.last_alert_at if state.is_silent else None,
         unread_windows=state.unread_windows,
         quarantined=state.quarantined,
+        last_alert_at=state.last_alert_at,
     )
 
 
@@ -46,6 +50,27 @@ def note_sources(tenant: Tenant) -> None:
     with scope(tenant):
         found = silent_sources(timezone.now())
     Tenant.objects.filter(pk=tenant.pk).update(silent_sources=found)
+
+
+def note_credential(tenant: Tenant) -> None:
+    """When the tenant's credential ends, as the vault or its certificate says."""
+    try:
+        ends = credential_ends(tenant.credential_secret)
+    except ApiError as err:
+        logger.warning("credential not looked at tenant_id=%s kind=%s", tenant.pk,
+                       type(err).__name__)  # fmt: skip
+        return
+    Tenant.objects.filter(pk=tenant.pk).update(credential_expires_at=ends)
+
+
+def note_subscriptions(tenant: Tenant) -> None:
+    """How many resources Microsoft tells about by itself, and when the first of them ends."""
+    with scope(tenant):
+        active = Subscription.objects.filter(state=Subscription.State.ACTIVE)
+        found = active.aggregate(count=Count("pk"), first=Min("expires_at"))
+    Tenant.objects.filter(pk=tenant.pk).update(
+        subscriptions_active=found["count"], subscriptions_expire_at=found["first"]
+    )
 
 
 def note_failure(tenant: Tenant, err: Exception) -> None:

@@ -17,7 +17,7 @@ from alerts.reconcile import reconcile
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
 from csc_portal.pipeline import active_tenant, after_ingest, lane
-from csc_portal.standing import note_sources
+from csc_portal.standing import note_credential, note_sources
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -47,6 +47,7 @@ def tend(tenant_id: int) -> None:
             try_failed_again(source, now)
     forget_old_polls(tenant, now - KEEP_POLLS)
     note_sources(tenant)
+    note_credential(tenant)
     try:
         found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
     except (ApiError, BadSecret) as err:

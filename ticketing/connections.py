@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -11,17 +12,28 @@ from tenants.directories import governor
 from tenants.models import TicketConnection
 from tenants.secrets import vault
 from ticketing.adapters import TicketSystem, registry
+from ticketing.mapping import options_by_pillar
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
-def connect(connection: TicketConnection) -> TicketSystem:
-    """Raises KeyError for an unknown system, ApiError for a URL that may not be called."""
+def connect_by_pillar(connection: TicketConnection) -> dict[str, TicketSystem]:
+    """The system with other options, for the pillars whose tickets are opened with such."""
+    differing = options_by_pillar(connection.options, connection.mapping)
+    return {pillar: connect(connection, options) for pillar, options in differing.items()}
+
+
+def connect(
+    connection: TicketConnection, options: Mapping[str, object] | None = None
+) -> TicketSystem:
+    """`options`: in place of the connection's own. Raises KeyError for an unknown system, ApiError
+    for a URL that may not be called.
+    """
     name = connection.secret_name
     return registry[connection.system](
         connection.url,
         lambda: vault().get(name).value,
-        connection.options,
+        connection.options if options is None else options,
         governor(),
         private_networks_allowed=private_networks(),
         forget_secret=lambda: vault().forget(name),

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -23,11 +23,12 @@ from alerts.refresh import publish
 from alerts.rows import run
 from clients.errors import ApiError, Forbidden, NotFound, RateLimited, Rejected, Unauthorized
 from clients.microsoft.graph import Graph
-from tenants.models import Tenant
+from tenants.models import SEVERITIES, Tenant
 from tenants.pseudonyms import crockford
 from tenants.scope import scope
-from ticketing.adapters import TicketRef, TicketSystem
+from ticketing.adapters import TicketDraft, TicketRef, TicketSystem
 from ticketing.drafts import CaseFacts, draft_merge_note, draft_note, draft_ticket
+from ticketing.mapping import first_pillar, priority_for
 from ticketing.models import Delivery, Ticket
 from ticketing.plan import MERGED_GROWTH
 
@@ -66,13 +67,18 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Where the deliveries of one tenant go, and where their content comes from."""
+    """Where the deliveries of one tenant go, and where their content comes from.
+
+    `mapping`: see ticketing.mapping. `by_pillar`: the system with the options of some pillars.
+    """
 
     tenant: Tenant
     graph: Graph
     system_name: str
     system: TicketSystem
     portal_url: str
+    mapping: Mapping[str, object] = field(default_factory=dict)
+    by_pillar: Mapping[str, TicketSystem] = field(default_factory=dict)
 
 
 def dispatch(
@@ -161,10 +167,19 @@ def _send_ticket(
         content = read_content(outlet.graph, ids, known)
         records = [content[key] for key in ids if key in content]
         draft = draft_ticket(_facts(outlet, case), records, reference, _link(outlet, case))
-        found = outlet.system.create(draft)
+        found = _system_for(outlet, case).create(_mapped(outlet, case, draft))
     _save_ticket(outlet, case, reference, found, covers)
     _end(delivery, Delivery.State.SENT, now())
     return True
+
+
+def _system_for(outlet: Outlet, case: Case) -> TicketSystem:
+    return outlet.by_pillar.get(first_pillar(case.pillars), outlet.system)
+
+
+def _mapped(outlet: Outlet, case: Case, draft: TicketDraft) -> TicketDraft:
+    severity = SEVERITIES[case.severity]
+    return replace(draft, priority=priority_for(outlet.mapping, severity, draft.priority))
 
 
 def _send_note(

@@ -104,6 +104,9 @@ def test_probe_tells_what_is_missing(graph: Graph, mock: responses.RequestsMock)
         "security/secureScores",
         "auditLogs/directoryAudits",
         "users",
+        "groups",
+        "directoryRoles",
+        "identityProtection/riskDetections",
     ):
         mock.get(f"{GRAPH}/v1.0/{path}", json={"value": []})
     found = {ability.source: ability for ability in security.probe(graph)}
