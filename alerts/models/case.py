@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from django.db import models
 from django.db.models.functions import Now
 
+from tenants.pseudonyms import crockford
+
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 UNDECIDED_FOR = timedelta(minutes=10)
 """A case that no judgement has seen by then gets its ticket all the same."""
@@ -121,6 +123,11 @@ class Case(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in (self.Status.NEW, self.Status.IN_PROGRESS)
+
+    @property
+    def reference(self) -> str:
+        """Ours, in tickets and comments: 60 bits of the random id."""
+        return "CSC-" + crockford(self.public_id.int >> 68, 12)
 
 
 class CaseEvent(models.Model):

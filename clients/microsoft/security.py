@@ -97,7 +97,7 @@ def alerts_by_id(graph: Graph, ids: Iterable[str]) -> Results:
 
 
 def incidents_by_id(graph: Graph, ids: Iterable[str]) -> Results:
-    """The incident with its alerts, or the error, for each id; by $batch. SecurityIncident.Read.All.
+    """The incident with its alerts, or the error, for each id. SecurityIncident.Read.All.
 
     https://learn.microsoft.com/graph/api/security-incident-get
     """
@@ -111,7 +111,13 @@ def update_alert(graph: Graph, alert_id: str, fields: Mapping[str, object]) -> d
     Send changed fields only: there is no ETag, the last writer wins. SecurityAlert.ReadWrite.All.
     https://learn.microsoft.com/graph/api/security-alert-update
     """
-    return _one(update_alerts(graph, {alert_id: fields}), alert_id)
+    try:
+        return graph.patch(_alert(alert_id), fields, family="alerts")
+    except Rejected as err:
+        other = _OTHER_SPELLING.get(str(fields.get("determination")))
+        if err.status != 400 or other is None:
+            raise
+    return graph.patch(_alert(alert_id), {**fields, "determination": other}, family="alerts")
 
 
 def update_alerts(graph: Graph, changes: Mapping[str, Mapping[str, object]]) -> Results:
@@ -142,13 +148,6 @@ def _update(
         if isinstance(answer, Rejected) and answer.status == 400 and other is not None:
             again.append(BatchRequest(key, url, {**fields, "determination": other}))
     return {**results, **(graph.batch(again, family=family) if again else {})}
-
-
-def _one(results: Results, key: str) -> dict[str, object]:
-    answer = results[key]
-    if isinstance(answer, ApiError):
-        raise answer
-    return answer
 
 
 def comment_alert(graph: Graph, alert_id: str, comment: str) -> None:
