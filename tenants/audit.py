@@ -1,6 +1,8 @@
-"""Who did or saw what. Rows can be added, never changed: the database holds the portal to it."""
+"""Who did or saw what. Entries can be added, never changed; tenants/sealing.py chains them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from tenants.models import AuditEntry, Tenant
 
@@ -12,9 +14,9 @@ def record(
     action: str,
     tenant: Tenant | None = None,
     subject: str = "",
-    facts: dict[str, object] | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> None:
     """Write one entry. `subject` is a kind and public id; `facts` hold counts and our own words."""
     AuditEntry.objects.create(
-        actor=actor, action=action, tenant=tenant, subject=subject, facts=facts or {}
+        actor=actor, action=action, tenant=tenant, subject=subject, facts=dict(facts or {})
     )
