@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
 from alerts.models import Alert, Case
 from csc_portal import services
@@ -189,7 +190,11 @@ def make_due(slug: str) -> None:
     """As if the wait for the next poll and delivery were over."""
     Tenant.objects.filter(slug=slug).update(next_poll_at=None)
     with scope(reread(slug)):
-        Delivery.objects.filter(state__in=["pending", "sending"]).update(due_at=PAST)
+        # A row that a worker holds is being sent already.
+        idle = Delivery.objects.select_for_update(skip_locked=True)
+        with transaction.atomic():
+            due = list(idle.filter(state__in=["pending", "sending"]).values_list("pk", flat=True))
+            Delivery.objects.filter(pk__in=due).update(due_at=PAST)
         waiting = Delivery.objects.filter(state__in=["pending", "sending"]).exists()
     if waiting:
         Tenant.objects.filter(slug=slug).update(next_delivery_at=PAST)
@@ -220,10 +225,18 @@ def pending(slug: str) -> int:
         return Delivery.objects.filter(state__in=["pending", "sending"]).count()
 
 
+def unplanned(slug: str) -> int:
+    """Open cases that nobody has planned a ticket for: the poll has not come so far yet."""
+    with scope(reread(slug)):
+        return Case.objects.filter(status__lt=2, deliveries=None).count()
+
+
 def is_settled(slug: str) -> bool:
-    """Read at least once, without an error, and everything owed was sent."""
+    """Read at least once, without an error, and everything owed was planned and sent."""
     tenant = reread(slug)
-    return bool(tenant.polled_at) and not tenant.failures and not pending(slug)
+    return (
+        bool(tenant.polled_at) and not tenant.failures and not unplanned(slug) and not pending(slug)
+    )
 
 
 def wait_for_polls(slugs: Iterable[str], seconds: float = 30, times: int = 1) -> None:
