@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from alerts.due import DUE_AT, minutes
+from alerts.priority import preliminary
 from alerts.rows import run
 from tenants.scope import tenant_here
 
@@ -16,16 +17,18 @@ from tenants.scope import tenant_here
 # read whole tables for each case.
 SUMMARISE = """
 WITH picked AS (
-  SELECT c.id, c.status FROM alerts_case c WHERE c.id = ANY(%s) ORDER BY c.id FOR UPDATE
+  SELECT c.id, c.status, c.severity_by_hand, c.snoozed_until FROM alerts_case c
+  WHERE c.id = ANY(%s) ORDER BY c.id FOR UPDATE
 ), found AS (
-  SELECT p.id, p.status, n.*, lead.*, named.* FROM picked p
+  SELECT p.id, p.status, p.snoozed_until, n.*, lead.*, named.* FROM picked p
   CROSS JOIN LATERAL (
-    SELECT count(*) AS alerts, max(a.severity) AS severity, bit_or(a.pillars::int) AS pillars,
+    SELECT count(*) AS alerts, coalesce(p.severity_by_hand, max(a.severity)) AS severity,
+      bit_or(a.pillars::int) AS pillars,
       min(a.activity_at) AS first_at, max(a.last_activity_at) AS last_at,
       bool_and(a.status IN ('resolved', 'deleted')) AND NOT EXISTS (
         -- a person who reopened it knows better
         SELECT FROM alerts_caseevent e WHERE e.case_id = p.id AND e.kind = 'reopened'
-      ) AS all_resolved, count(DISTINCT a.service_source) AS providers
+      ) AS all_resolved
     FROM alerts_alert a WHERE a.case_id = p.id
   ) AS n
   CROSS JOIN LATERAL (
@@ -54,9 +57,10 @@ UPDATE alerts_case c SET
   alert_count = f.alerts, severity = f.severity, pillars = f.pillars,
   first_activity_at = f.first_at, last_activity_at = f.last_at,
   title = f.title, category = f.category, source = f.service_source,
-  priority = least(100, (ARRAY[10, 10, 30, 50, 70])[f.severity + 1]
-    + 5 * (bit_count(f.pillars::bit(5)) - 1) + 5 * (f.providers - 1)
-    + least(10, f.alerts - 1)),
+  priority = CASE WHEN c.terms = '[]' THEN (%s::int[])[f.severity + 1] ELSE c.priority END,
+  judge_at = 'epoch',
+  snoozed_until = CASE WHEN c.growth > c.snoozed_growth OR f.severity > c.snoozed_severity
+    THEN NULL ELSE c.snoozed_until END,
   entity_count = f.entities, entities = f.shown,
   status = CASE WHEN f.all_resolved AND c.status < 2 THEN 2 ELSE c.status END,
   verdict = CASE WHEN f.all_resolved AND c.status < 2 AND c.verdict = ''
@@ -65,17 +69,18 @@ UPDATE alerts_case c SET
     THEN f.classification ELSE c.verdict END,
   changed_at = now()
 FROM found f WHERE c.id = f.id
-RETURNING c.id, f.all_resolved AND f.status < 2
+RETURNING c.id, f.all_resolved AND f.status < 2,
+  f.snoozed_until IS NOT NULL AND c.snoozed_until IS NULL
 """
 PUBLISH = f"""
 INSERT INTO tenants_queueentry (tenant_id, case_id, public_id, status, severity, priority, pillars,
   source, category, title, is_vip, alert_count, entity_count, entities, assignee_id, verdict,
   ticket_ref, ticket_url, first_activity_at, last_activity_at, opened_at, changed_at, due_at,
-  change)
+  snoozed_until, closed_by, change)
 SELECT %s, id, public_id, status, severity, priority, pillars,
   source, category, title, is_vip, alert_count, entity_count, entities, assignee_id, verdict,
   ticket_ref, ticket_url, first_activity_at, last_activity_at, opened_at, changed_at, {DUE_AT},
-  pg_current_xact_id()::text::bigint
+  snoozed_until, closed_by, pg_current_xact_id()::text::bigint
 FROM alerts_case WHERE id = ANY(%s) AND status < 3 ORDER BY id
 ON CONFLICT (tenant_id, case_id) DO UPDATE SET
   status = excluded.status, severity = excluded.severity, priority = excluded.priority,
@@ -85,12 +90,14 @@ ON CONFLICT (tenant_id, case_id) DO UPDATE SET
   assignee_id = excluded.assignee_id, verdict = excluded.verdict,
   ticket_ref = excluded.ticket_ref, ticket_url = excluded.ticket_url,
   first_activity_at = excluded.first_activity_at, last_activity_at = excluded.last_activity_at,
-  changed_at = excluded.changed_at, due_at = excluded.due_at, change = excluded.change
+  changed_at = excluded.changed_at, due_at = excluded.due_at,
+  snoozed_until = excluded.snoozed_until, closed_by = excluded.closed_by,
+  change = excluded.change
 RETURNING case_id
 """  # noqa: S608 - made of constants
-CLOSED_THERE = """
+TELL = """
 INSERT INTO alerts_caseevent (case_id, kind, facts)
-SELECT id, 'resolved_in_microsoft', '{}' FROM unnest(%s::bigint[]) AS id
+SELECT id, %s, '{}' FROM unnest(%s::bigint[]) AS id
 """
 OPEN = "SELECT id FROM alerts_case WHERE status < 2 ORDER BY id"
 BATCH = 1000
@@ -99,9 +106,12 @@ WITHDRAW = "DELETE FROM tenants_queueentry WHERE tenant_id = %s AND case_id = AN
 
 def summarise(case_ids: Iterable[int]) -> set[int]:
     """Recompute the cases from their alerts; returns those that Microsoft has closed by now."""
-    closed = {case for case, is_closed in run(SUMMARISE, [sorted(case_ids)]) if is_closed}
-    if closed:
-        run(CLOSED_THERE, [sorted(closed)])
+    found = run(SUMMARISE, [sorted(case_ids), preliminary()])
+    closed = {case for case, is_closed, _ in found if is_closed}
+    woken = {case for case, _, is_woken in found if is_woken}
+    for kind, cases in (("resolved_in_microsoft", closed), ("woken", woken)):
+        if cases:
+            run(TELL, [kind, sorted(cases)])
     return closed
 
 

@@ -16,7 +16,8 @@ from tenants.scope import scope
 SHOWN = (
     "case_id, public_id, status, severity, priority, pillars, source, category, title, is_vip, "
     "alert_count, entity_count, entities, assignee_id, verdict, ticket_ref, ticket_url, "
-    "first_activity_at, last_activity_at, opened_at, changed_at"
+    "first_activity_at, last_activity_at, opened_at, changed_at, "
+    "snoozed_until, closed_by"
 )
 FROM_CASES = f"""
 SELECT {SHOWN.replace("case_id", "id AS case_id", 1)}, {DUE_AT} FROM alerts_case WHERE status < 3
