@@ -17,8 +17,8 @@ UNTOUCHED: Said = {"status": NEW, "classification": "", "determination": ""}
 
 
 def said(status: str, classification: str, determination: str) -> dict[str, str]:
-    """What one side says; "unknown" says nothing."""
-    values = (status, classification, determination)
+    """What one side says; "unknown" says nothing. An alert that is gone needs nobody any more."""
+    values = (RESOLVED if status == "deleted" else status, classification, determination)
     return {
         name: "" if value == "unknown" else value
         for name, value in zip(FIELDS, values, strict=True)
@@ -62,6 +62,7 @@ class Move:
     we were about to write.
     """
 
+    changed: tuple[str, ...]
     is_echo: bool
     reopened: bool
     resolved: bool
@@ -83,6 +84,7 @@ def moved(base: Said, theirs: Said, wanted: Said, waiting: Collection[str]) -> M
     status_overrules = "status" in waiting and "status" in changed and status != RESOLVED
     judged = "classification" in changed or "determination" in changed
     return Move(
+        changed=tuple(changed),
         is_echo=is_echo,
         reopened=status != RESOLVED
         and (before == RESOLVED or (status_overrules and wanted.get("status") == RESOLVED)),
