@@ -1,0 +1,198 @@
+"""From what was read to the facts of an alert, and when to ask again.
+
+Logs lag: what is not there yet is asked for again until the lag has passed; then it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from enrichment.audits import Audit, audit_facts
+from enrichment.facts import AlertFacts, Known, Mfa, UserRisk
+from enrichment.risks import Detection
+from enrichment.sign_ins import (
+    NEAR,
+    Match,
+    SignIn,
+    Wanted,
+    facts_of_sign_in,
+    keys_of,
+    match,
+    prompts_before,
+)
+from enrichment.subjects import AUDITS_BEFORE, SETTLED_AFTER, Question, Subject
+from tenants.pseudonyms import Pseudonymiser
+
+INCOMPLETE_FOR = timedelta(hours=1)
+"""So long the details of a sign-in that is there may still come."""
+LAG = timedelta(hours=4)
+ASK_AGAIN = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 60))
+BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
+GIVE_UP_AFTER = timedelta(days=7)
+"""A source that is down for so long is not asked about this alert any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was read for a user. YES means that the source answered in full."""
+
+    sign_ins: Sequence[SignIn] = ()
+    sign_ins_known: Known = Known.NOT_ASKED
+    detections: Sequence[Detection] = ()
+    risk: UserRisk | None = None
+    risk_known: Known = Known.NOT_ASKED
+    audits: Sequence[Audit] = ()
+    audits_known: Known = Known.NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """`sign_in`: the record behind the facts, for memory only. `due_at`: None if all is final."""
+
+    facts: AlertFacts
+    sign_in: SignIn | None
+    due_at: datetime | None
+
+
+def conclude(
+    subject: Subject,
+    answers: Answers,
+    before: AlertFacts,
+    attempts: int,
+    now: datetime,
+    pseudonymiser: Pseudonymiser,
+) -> Concluded:
+    """`before`: what was known; `attempts`: how often was asked before. What is final stays."""
+    facts = replace(before, user=subject.user, user_count=1)
+    asked = subject.questions
+    found: SignIn | None = None
+    if Question.SIGN_IN in asked:
+        facts, found = _sign_in(subject, answers, facts, now, pseudonymiser)
+    if Question.RISK in asked:
+        facts = replace(facts, risk=answers.risk, risk_known=answers.risk_known)
+    if Question.AUDITS in asked:
+        facts = _audits(subject, answers, facts, now, pseudonymiser)
+    facts = _given_up(facts, subject.wanted.at, now)
+    return Concluded(facts, found, _due(facts, subject.wanted.at, attempts, now))
+
+
+def _sign_in(
+    subject: Subject,
+    answers: Answers,
+    facts: AlertFacts,
+    now: datetime,
+    pseudonymiser: Pseudonymiser,
+) -> tuple[AlertFacts, SignIn | None]:
+    if answers.sign_ins_known is not Known.YES:
+        return replace(facts, sign_in_known=answers.sign_ins_known), None
+    found = _again(answers.sign_ins, facts, pseudonymiser) or match(
+        answers.sign_ins, _told_by(answers.detections, subject.wanted)
+    )
+    if found.sign_in is None:
+        return replace(facts, sign_in=None, sign_in_known=_missing(found, subject, now)), None
+    sign_in = found.sign_in
+    return (
+        replace(
+            facts,
+            sign_in=facts_of_sign_in(sign_in, found.by, pseudonymiser),
+            sign_in_known=Known.PENDING if _may_change(sign_in, now) else Known.YES,
+            prompts=prompts_before(answers.sign_ins, sign_in),
+        ),
+        sign_in,
+    )
+
+
+def _again(
+    sign_ins: Sequence[SignIn], before: AlertFacts, pseudonymiser: Pseudonymiser
+) -> Match | None:
+    """The record that was matched by an earlier reading."""
+    if before.sign_in is None:
+        return None
+    known, by = before.sign_in.request, before.sign_in.matched_by
+    for one in sign_ins:
+        if known in pseudonymiser.all_versions(*keys_of(one)["request"]):
+            return Match(one, by)
+    return None
+
+
+def _told_by(detections: Sequence[Detection], wanted: Wanted) -> Wanted:
+    """Where the alert names no request, a risk detection of its address and time may."""
+    if wanted.request_ids or wanted.correlation_ids:
+        return wanted
+    near = [
+        one
+        for one in detections
+        if one.at is not None
+        and abs(one.at - wanted.at) <= NEAR
+        and one.address in wanted.addresses
+    ]
+    requests = frozenset(one.request_id for one in near if one.request_id)
+    if requests:
+        return replace(wanted, request_ids=requests)
+    return replace(
+        wanted, correlation_ids=frozenset(one.correlation_id for one in near if one.correlation_id)
+    )
+
+
+def _missing(found: Match, subject: Subject, now: datetime) -> Known:
+    if found.is_ambiguous or now - subject.wanted.at >= LAG:
+        return Known.UNKNOWN
+    return Known.PENDING
+
+
+def _may_change(sign_in: SignIn, now: datetime) -> bool:
+    """Whether a later reading may say something else that matters: about MFA that was done, or
+    where nothing is said about MFA yet. What already is no proof does not become one.
+    """
+    age = now - sign_in.at
+    if sign_in.mfa is Mfa.PERFORMED:
+        return age < SETTLED_AFTER
+    return sign_in.succeeded and sign_in.mfa is Mfa.UNKNOWN and age < INCOMPLETE_FOR
+
+
+def _audits(
+    subject: Subject,
+    answers: Answers,
+    facts: AlertFacts,
+    now: datetime,
+    pseudonymiser: Pseudonymiser,
+) -> AlertFacts:
+    """Those of the reading that lie behind this alert; not asked before they can be there."""
+    known = answers.audits_known
+    if now < subject.wanted.at + SETTLED_AFTER:
+        known = Known.PENDING
+    if not answers.audits and answers.audits_known is not Known.YES:
+        return replace(facts, audits_known=known)
+    found = [one for one in answers.audits if one.at >= subject.wanted.at - AUDITS_BEFORE]
+    return replace(facts, audits=audit_facts(found, pseudonymiser), audits_known=known)
+
+
+def _given_up(facts: AlertFacts, at: datetime, now: datetime) -> AlertFacts:
+    if now - at < GIVE_UP_AFTER:
+        return facts
+
+    def final(known: Known) -> Known:
+        return known if known.is_final else Known.UNKNOWN
+
+    return replace(
+        facts,
+        sign_in_known=final(facts.sign_in_known),
+        risk_known=final(facts.risk_known),
+        audits_known=final(facts.audits_known),
+    )
+
+
+def _due(facts: AlertFacts, at: datetime, attempts: int, now: datetime) -> datetime | None:
+    """The soonest of: the source is up again, the log has settled, the record may be there."""
+    times = []
+    if Known.FAILED in (facts.sign_in_known, facts.risk_known, facts.audits_known):
+        times.append(now + BACK_OFF[min(attempts, len(BACK_OFF) - 1)])
+    next_time = min(now + ASK_AGAIN[min(attempts, len(ASK_AGAIN) - 1)], max(at + LAG, now))
+    if facts.sign_in_known is Known.PENDING:
+        settled = facts.sign_in.at + SETTLED_AFTER if facts.sign_in is not None else now
+        times.append(settled if settled > now else next_time)
+    if facts.audits_known is Known.PENDING:
+        times.append(max(at + SETTLED_AFTER, now))
+    return min(times, default=None)
