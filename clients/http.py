@@ -5,6 +5,7 @@ a Session: a Session would keep cookies, read a .netrc file and read redirects t
 of which may happen to a call that carries a token.
 """
 
+import copy
 import http.client
 import logging
 import os
@@ -118,6 +119,12 @@ class Http:
         self._read_error = read_error
         self.sleep = sleep
         self._clock = clock
+
+    def with_policy(self, policy: Policy) -> "Http":
+        """The same server, limits and connections, with other patience."""
+        other = copy.copy(self)
+        other.policy = policy
+        return other
 
     def request(
         self,

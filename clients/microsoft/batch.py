@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 MAX_ITEMS = 20
 _ROUNDS = 4
-_MAX_WAIT_S = 60.0
 _NO_BATCH = frozenset({400, 404, 405, 501})
 
 
@@ -133,7 +132,7 @@ def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: s
             graph.forget_token()
         left = [r for r in left if r.id in errors and _may_pass(errors[r.id], renew)]
         wait = _wait_s([errors[r.id] for r in left], round_number)
-        if not left or round_number == _ROUNDS or wait > _MAX_WAIT_S:
+        if not left or round_number == _ROUNDS or wait > graph.http.policy.retry_after_cap_s:
             break
         governor = graph.http.governor
         if governor is not None and family and any(errors[r.id].status == 429 for r in left):

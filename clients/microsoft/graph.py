@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from clients.errors import BadPayload
-from clients.http import Answer, Http
+from clients.http import Answer, Http, Policy
 from clients.microsoft.batch import BatchRequest, Results, run_batch
 from clients.microsoft.bearer import TokenHttp, Tokens
 from clients.microsoft.clouds import CLOUDS
@@ -26,9 +26,15 @@ class Graph:
 
     def __init__(self, http: Http, tokens: Tokens, scope: str = PUBLIC_SCOPE) -> None:
         self.http = http
+        self._tokens = tokens
+        self._scope = scope
         self._calls = TokenHttp(http, tokens, scope)
         self.batch_is_refused = False
         self.server_time: datetime | None = None
+
+    def with_policy(self, policy: Policy) -> "Graph":
+        """The same directory and token, with other patience."""
+        return Graph(self.http.with_policy(policy), self._tokens, self._scope)
 
     def get(
         self,
