@@ -55,6 +55,19 @@ SELECT tenant_id, pseudonym, %s FROM tenants_entityindex
 WHERE tenant_id = %s AND pseudonym IN (SELECT pseudonym FROM alerts_entitykey WHERE entity_id = %s)
 ON CONFLICT DO NOTHING
 """
+MOVE_APART = """
+INSERT INTO alerts_apart (kind, a, b, actor_id)
+SELECT 'entities', least(%s, rest), greatest(%s, rest), actor_id FROM (
+  SELECT CASE a WHEN %s THEN b ELSE a END AS rest, actor_id FROM alerts_apart
+  WHERE kind = 'entities' AND %s IN (a, b)) AS pairs
+WHERE rest <> %s ON CONFLICT DO NOTHING
+"""
+# What a person said of it holds for what it is now.
+MOVE_HUB = """
+INSERT INTO alerts_hub (entity_id, is_hub, pinned, alerts, days, peers)
+SELECT %s, is_hub, pinned, 0, 0, 0 FROM alerts_hub WHERE entity_id = %s AND pinned IS NOT NULL
+ON CONFLICT (entity_id) DO UPDATE SET is_hub = excluded.is_hub, pinned = excluded.pinned
+"""
 
 
 @dataclass(slots=True)
@@ -151,6 +164,10 @@ def _merge(loser: int, *, into: int, tenant_id: int) -> None:
         "DELETE FROM tenants_entityindex WHERE tenant_id = %s AND entity_id = %s",
         [tenant_id, loser],
     )
+    run(MOVE_APART, [into, into, loser, loser, into])
+    run("DELETE FROM alerts_apart WHERE kind = 'entities' AND %s IN (a, b)", [loser])
+    run(MOVE_HUB, [into, loser])
+    run("DELETE FROM alerts_hub WHERE entity_id = %s", [loser])
     run("DELETE FROM alerts_alertentity WHERE entity_id = %s", [loser])
     run("DELETE FROM alerts_entitykey WHERE entity_id = %s", [loser])
     run("DELETE FROM alerts_entity WHERE id = %s", [loser])

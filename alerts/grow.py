@@ -1,4 +1,4 @@
-"""Puts newly stored alerts into cases: the shell around `alerts.correlate`.
+"""Puts newly stored alerts into cases: the shell around `alerts.correlate` and `alerts.placing`.
 
 Runs under the ingest's lock, so the tenant's cases grow one page at a time; what an analyst does
 meanwhile is guarded by row locks and the case's version.
@@ -6,56 +6,36 @@ meanwhile is guarded by row locks and the case's version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from itertools import pairwise
 
-from alerts.correlate import Member, components
-from alerts.grouping import Groups
+from alerts.correlate import RULES, Link, Rules, incident_links, links_of, pairs_of
+from alerts.neighbours import Known, find_known
+from alerts.overlap_classes import classifier
+from alerts.placing import Apart, Group, Home, group, settle
+from alerts.reasons import Facts, facts_of
 from alerts.rows import as_json, run
 
-WINDOW = timedelta(hours=24)
-"""Alerts that share a strong entity belong together when they are no further apart."""
-
-NEIGHBOURS = """
-WITH given AS (
-  SELECT DISTINCT l.entity_id, l.at FROM alerts_alertentity l
-  WHERE l.alert_id = ANY(%s) AND l.ties
-)
-SELECT near.alert_id, near.at, near.entity_id, near.case_id FROM given
-CROSS JOIN LATERAL (
-  (SELECT l.alert_id, l.at, l.entity_id, a.case_id
-   FROM alerts_alertentity l JOIN alerts_alert a ON a.id = l.alert_id
-   JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
-   WHERE l.entity_id = given.entity_id AND l.ties
-     AND l.at <= given.at AND l.at >= given.at - %s AND NOT l.alert_id = ANY(%s)
-   ORDER BY l.at DESC LIMIT 1)
-  UNION ALL
-  (SELECT l.alert_id, l.at, l.entity_id, a.case_id
-   FROM alerts_alertentity l JOIN alerts_alert a ON a.id = l.alert_id
-   JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
-   WHERE l.entity_id = given.entity_id AND l.ties
-     AND l.at > given.at AND l.at <= given.at + %s AND NOT l.alert_id = ANY(%s)
-   ORDER BY l.at LIMIT 1)
-) AS near
-"""
-SAME_INCIDENT = """
-SELECT DISTINCT ON (a.incident_id, a.case_id) a.id, a.activity_at, a.incident_id, a.case_id
-FROM alerts_alert a JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
-WHERE a.incident_id = ANY(%s) AND NOT a.id = ANY(%s)
-"""
-PLACED = """
-SELECT a.id, a.activity_at, a.incident_id, a.case_id, coalesce(c.status < 2, true)
-FROM alerts_alert a LEFT JOIN alerts_case c ON c.id = a.case_id WHERE a.id = ANY(%s)
-"""
-TIES = """
-SELECT alert_id, array_agg(entity_id) FROM alerts_alertentity
-WHERE alert_id = ANY(%s) AND ties GROUP BY alert_id
-"""
 OF_ENTITIES = """
 SELECT DISTINCT a.id FROM alerts_alertentity l JOIN alerts_alert a ON a.id = l.alert_id
 JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
 WHERE l.entity_id = ANY(%s) AND l.ties
+"""
+APART = "SELECT kind, a, b FROM alerts_apart"
+SIZES = "SELECT id, alert_count FROM alerts_case WHERE id = ANY(%s)"
+CHAIN_DOWN = """
+WITH RECURSIVE chain AS (
+  SELECT id, status FROM alerts_case WHERE id = ANY(%s)
+  UNION SELECT c.id, c.status FROM alerts_case c JOIN chain ON c.continues_id = chain.id
+) SELECT id FROM chain WHERE status < 2
+"""
+CHAIN_UP = """
+WITH RECURSIVE chain AS (
+  SELECT id AS start, id, continues_id FROM alerts_case WHERE id = ANY(%s)
+  UNION SELECT chain.start, c.id, c.continues_id FROM alerts_case c
+  JOIN chain ON c.id = chain.continues_id
+) SELECT start, id FROM chain WHERE continues_id IS NULL
 """
 NEW_CASES = """
 INSERT INTO alerts_case (public_id, status, verdict, title, category, source, severity, priority,
@@ -65,136 +45,375 @@ SELECT gen_random_uuid(), 0, '', '', '', '', 0, 0, 0, false, 0, 0, '[]', 1, 1, '
 FROM json_to_recordset(%s::json) AS x(at timestamptz) RETURNING id
 """
 JOIN = """
-UPDATE alerts_alert a SET case_id = x.c, case_growth = case_new.growth, joined_by = x.why
-FROM json_to_recordset(%s::json) AS x(a bigint, c bigint, why text), alerts_case case_new
+UPDATE alerts_alert a SET case_id = x.c, case_growth = case_new.growth, joined_by = x.why,
+  join_facts = x.facts
+FROM json_to_recordset(%s::json) AS x(a bigint, c bigint, why text, facts jsonb),
+  alerts_case case_new
 WHERE a.id = x.a AND case_new.id = x.c
 """
+DUPLICATES = """
+UPDATE alerts_alert a SET duplicate_of_id = x.first
+FROM json_to_recordset(%s::json) AS x(later bigint, first bigint)
+WHERE a.id = x.later AND a.duplicate_of_id IS DISTINCT FROM x.first
+"""
 GROWN = "UPDATE alerts_case SET growth = growth + 1 WHERE id = ANY(%s)"
+CONTINUES = """
+UPDATE alerts_case c SET continues_id = x.before
+FROM json_to_recordset(%s::json) AS x(c bigint, before bigint) WHERE c.id = x.c
+"""
 MERGE_ALERTS = """
 UPDATE alerts_alert a SET case_id = x.winner, case_growth = w.growth
 FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint), alerts_case w
 WHERE a.case_id = x.loser AND w.id = x.winner
+RETURNING x.loser, a.id
 """
 MERGE_CASES = """
 UPDATE alerts_case c SET status = 3, merged_into_id = x.winner, changed_at = now(),
   version = version + 1
 FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint) WHERE c.id = x.loser
+RETURNING c.id, old.status
+"""
+# Pairs that are to stay apart hold for what a case became.
+MERGE_APART = """
+INSERT INTO alerts_apart (kind, a, b, actor_id)
+SELECT DISTINCT 'cases', least(x.winner, p.rest), greatest(x.winner, p.rest), p.actor_id
+FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint) JOIN (
+  SELECT a AS gone, b AS rest, actor_id FROM alerts_apart WHERE kind = 'cases'
+  UNION ALL SELECT b, a, actor_id FROM alerts_apart WHERE kind = 'cases'
+) AS p ON p.gone = x.loser
+WHERE p.rest <> x.winner ON CONFLICT DO NOTHING
+"""
+IN_CHAINS = """
+SELECT x.loser, x.winner FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint)
+JOIN alerts_case l ON l.id = x.loser
+WHERE l.continues_id IS NOT NULL OR EXISTS (
+  SELECT FROM alerts_case n WHERE n.continues_id = x.loser)
+"""
+MOVED = """
+WITH pairs AS (
+  SELECT l.public_id AS gone, w.public_id AS target
+  FROM json_to_recordset(%s::json) AS x(loser bigint, winner bigint)
+  JOIN alerts_case l ON l.id = x.loser JOIN alerts_case w ON w.id = x.winner
+), onward AS (
+  UPDATE tenants_movedcase m SET target = p.target FROM pairs p WHERE m.target = p.gone
+)
+INSERT INTO tenants_movedcase (public_id, tenant_id, target)
+SELECT gone, %s, target FROM pairs
+ON CONFLICT (public_id) DO UPDATE SET target = excluded.target
 """
 EVENTS = """
-INSERT INTO alerts_caseevent (case_id, kind, facts)
-SELECT c, k, f FROM json_to_recordset(%s::json) AS x(c bigint, k text, f jsonb)
+INSERT INTO alerts_caseevent (case_id, actor_id, kind, facts)
+SELECT c, actor, k, f FROM json_to_recordset(%s::json) AS x(c bigint, actor int, k text, f jsonb)
 """
 
 
 @dataclass(slots=True)
 class Grown:
-    """What a page did to the cases. Ids of cases in `opened` and `touched`."""
+    """What a page did to the cases. Ids of cases in `opened` and `touched`.
+
+    `overlaps`: how many alerts turned out to report what another one reports.
+    """
 
     opened: set[int] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
     merged: dict[int, int] = field(default_factory=dict)
+    overlaps: int = 0
 
 
-@dataclass(slots=True)
-class _Placed:
-    """An alert under consideration and the open case that it is in, if any."""
-
-    at: datetime
-    incident: str
-    case_id: int | None
-    ties: set[int] = field(default_factory=set)
-
-
-def grow_cases(alert_ids: Sequence[int], merged_entities: Iterable[int] = ()) -> Grown:
+def grow_cases(
+    alert_ids: Sequence[int],
+    tenant_id: int,
+    merged_entities: Iterable[int] = (),
+    rules: Rules = RULES,
+) -> Grown:
     """Give every alert of a page its case; open new ones, merge those that it bridges.
 
     `merged_entities`: entities that turned out to be one just now; all their alerts are looked at
     again, so that the order in which the portal learned it makes no difference.
     """
-    placed = _load(alert_ids, list(merged_entities))
-    _add_neighbours(placed, list(placed))
-    members = [Member(key, p.at, p.incident, frozenset(p.ties)) for key, p in placed.items()]
-    groups: Groups[tuple[str, int]] = Groups()
-    for component in components(members, WINDOW):
-        groups.join(("alert", key) for key in component)  # type: ignore[misc]
-    for key, alert in placed.items():
-        if alert.case_id is not None:
-            groups.join((("alert", key), ("case", alert.case_id)))
-    return _place(placed, groups)
-
-
-def _load(alert_ids: Sequence[int], merged_entities: list[int]) -> dict[int, _Placed]:
     ids = list(alert_ids)
-    if merged_entities:
-        ids += [row[0] for row in run(OF_ENTITIES, [merged_entities])]
-    placed = {
-        key: _Placed(at, incident, case_id)
-        for key, at, incident, case_id, is_open in run(PLACED, [ids])
-        if is_open  # an alert of a closed case stays there and ties nothing any more
-    }
-    for key, entities in run(TIES, [list(placed)]):
-        placed[key].ties.update(entities)
-    return placed
-
-
-def _add_neighbours(placed: dict[int, _Placed], ids: list[int]) -> None:
-    """The nearest open alerts by shared entity, and one of each open case of the same incident."""
-    for key, at, entity, case_id in run(NEIGHBOURS, [ids, WINDOW, ids, WINDOW, ids]):
-        placed.setdefault(key, _Placed(at, "", case_id)).ties.add(entity)
-    incidents = list({p.incident for p in placed.values() if p.incident})
-    for key, at, incident, case_id in run(SAME_INCIDENT, [incidents, ids]):
-        placed.setdefault(key, _Placed(at, incident, case_id)).incident = incident
-
-
-def _place(placed: dict[int, _Placed], groups: Groups[tuple[str, int]]) -> Grown:
+    if merged := list(merged_entities):
+        ids += [row[0] for row in run(OF_ENTITIES, [merged])]
+    known = find_known(ids, classifier(), rules)
+    apart = apart_pairs()
+    links = _links(known, apart, rules)
     grown = Grown()
-    homes: list[tuple[int | None, list[int]]] = []  # (case or none yet, alerts without a case)
-    events: list[dict[str, object]] = []
-    for items in groups.sets().values():
-        cases = sorted(key for kind, key in items if kind == "case")
-        homeless = [key for kind, key in items if kind == "alert" and placed[key].case_id is None]
-        for loser in cases[1:]:
-            grown.merged[loser] = cases[0]
-        if cases:
-            grown.touched.update(cases)
-        if homeless or len(cases) > 1:
-            homes.append((cases[0] if cases else None, homeless))
-    _open_missing(placed, homes, grown)
-    changed = sorted({case for case, _ in homes if case} - grown.opened)
-    run(GROWN, [changed])
-    joins = [
-        {"a": key, "c": case, "why": "first" if case in grown.opened else "tie"}
-        for case, homeless in homes
-        for key in sorted(homeless)
-    ]
-    run(JOIN, [as_json(joins)])
-    if grown.merged:
-        pairs = [{"loser": loser, "winner": winner} for loser, winner in grown.merged.items()]
-        run(MERGE_ALERTS, [as_json(pairs)])
-        run(MERGE_CASES, [as_json(pairs)])
-        events += [
-            {"c": winner, "k": "merged", "f": {"case": loser}}
-            for loser, winner in grown.merged.items()
-        ]
-    for case, homeless in homes:
-        kind = "opened" if case in grown.opened else "joined"
-        if homeless:
-            events.append({"c": case, "k": kind, "f": {"alerts": len(homeless)}})
-    run(EVENTS, [as_json(events)])
+    absorbed = _absorb(known, links, grown)
+    links = [link for link in links if not {link.a, link.b} & known.closed]
+    placed = {key: one for key, one in known.placed.items() if key not in absorbed | known.closed}
+    groups, best = group(placed, links, apart)
+    _Page(known, groups, best, grown, tenant_id, rules).place()
+    grown.overlaps = _mark_duplicates(known, links)
     return grown
 
 
-def _open_missing(
-    placed: dict[int, _Placed], homes: list[tuple[int | None, list[int]]], grown: Grown
+def apart_pairs() -> Apart:
+    """What people parted. Inside the tenant's scope."""
+    rows = run(APART, [])
+    return Apart(*(frozenset((a, b) for k, a, b in rows if k == kind) for kind in _APART_KINDS))
+
+
+_APART_KINDS = ("cases", "alerts", "entities")
+
+
+def _links(known: Known, apart: Apart, rules: Rules) -> list[Link]:
+    new = [known.members[key] for key in known.new if key in known.members]
+    pairs = pairs_of(new, known.members, rules)
+    known.read_reports(pairs)
+    links = links_of(pairs, known.members, known.classes, rules)
+    links += incident_links(
+        member for key, member in known.members.items() if key not in known.closed
+    )
+    if apart.entities:
+        names = known.read_names({key for link in links for key in (link.a, link.b)})
+        links = [
+            link
+            for link in links
+            if not any(
+                (a in names[link.a] and b in names[link.b])
+                or (b in names[link.a] and a in names[link.b])
+                for a, b in apart.entities
+            )
+        ]
+    return [link for link in links if (link.a, link.b) not in apart.alerts]
+
+
+def _absorb(known: Known, links: list[Link], grown: Grown) -> set[int]:
+    """New alerts that tell again, and no worse, what a closed case is about join that case.
+
+    Only with proof that it is the same thing: the same sign-in, session, address, or all entities.
+    """
+    joins: dict[int, tuple[int, Link]] = {}
+    for link in sorted(links, key=lambda link: link.strength):
+        if link.match is None or not link.match.is_certain:
+            continue
+        for key, other in ((link.a, link.b), (link.b, link.a)):
+            is_new = key in known.placed and known.placed[key].case is None
+            report = known.reports.get(key)
+            if not is_new or other not in known.closed or report is None:
+                continue
+            if report.severity <= known.severity_of_case[known.case_of[other]]:
+                joins.setdefault(key, (other, link))
+    rows = [
+        {
+            "a": key,
+            "c": known.case_of[other],
+            "why": link.by,
+            "facts": facts_of(link, other, known.entities, known.classes),
+        }
+        for key, (other, link) in sorted(joins.items())
+    ]
+    run(JOIN, [as_json(rows)])
+    write_events({"c": row["c"], "k": "overlap", "f": {"alerts": [row["a"]]}} for row in rows)
+    grown.touched.update(known.case_of[other] for other, _ in joins.values())
+    known.absorbed_links = [link for _, link in joins.values()]
+    return set(joins)
+
+
+def _mark_duplicates(known: Known, links: list[Link]) -> int:
+    """The later of two reports points at the earliest that it repeats; how many are new."""
+    first: dict[int, int] = {}
+    for link in [*links, *known.absorbed_links]:
+        if link.match is None:
+            continue
+        best = first.get(link.match.later)
+        if best is None or known.reports[link.match.first].order < known.reports[best].order:
+            first[link.match.later] = link.match.first
+    rows = []
+    for later, found in first.items():
+        before = known.duplicate_of.get(later)
+        if before is None or known.reports[found].order < before:
+            rows.append({"later": later, "first": found})
+    if rows:
+        run(DUPLICATES, [as_json(rows)])
+    return sum(row["later"] not in known.duplicate_of for row in rows)
+
+
+@dataclass(slots=True)
+class _Page:
+    """Writes down where the groups of a page go."""
+
+    known: Known
+    groups: list[Group]
+    best: dict[int, Link]
+    grown: Grown
+    tenant_id: int
+    rules: Rules
+    events: list[Facts] = field(default_factory=list)
+
+    def place(self) -> None:
+        for found in self.groups:
+            self.grown.touched.update(found.cases)
+        chains = self._chains()
+        self._open_missing(chains)
+        self._grow(chains)
+        self._join(chains)
+        self._merge(chains)
+        self._continue(chains)
+        write_events(self.events)
+
+    def _chains(self) -> list[list[Home]]:
+        """The homes of every group in which something happens."""
+        placed, busy = self.known.placed, []
+        for found in self.groups:
+            homeless = any(placed[key].case is None for key in found.alerts)
+            if homeless or len(found.cases) > 1:
+                busy.append(found)
+        sizes = dict(run(SIZES, [sorted({case for found in busy for case in found.cases})]))
+        most = self.rules.most_alerts
+        if full := [case for case, size in sizes.items() if size >= most]:
+            for found in busy:
+                if set(full) & set(found.cases):
+                    found.cases.update(
+                        {
+                            row[0]: found.cases.get(row[0])
+                            for row in run(CHAIN_DOWN, [list(found.cases)])
+                        }
+                    )
+            sizes = dict(run(SIZES, [sorted({case for found in busy for case in found.cases})]))
+        return [homes for found in busy if (homes := settle(found, placed, sizes, most))]
+
+    def _open_missing(self, chains: list[list[Home]]) -> None:
+        """A new case for every home without one; the earliest gets the lowest number."""
+        missing = [
+            (place, index)
+            for place, homes in enumerate(chains)
+            for index, home in enumerate(homes)
+            if home.case is None
+        ]
+        start = {
+            where: self.known.members[chains[where[0]][where[1]].alerts[0]].at for where in missing
+        }
+        missing.sort(key=lambda where: (start[where], where))
+        if not missing:
+            return
+        opened = run(NEW_CASES, [as_json([{"at": start[where]} for where in missing])])
+        for (place, index), (case,) in zip(missing, opened, strict=True):
+            home = chains[place][index]
+            chains[place][index] = Home(case, home.alerts, home.merges, home.continues)
+            self.grown.opened.add(case)
+            self.grown.touched.add(case)
+
+    def _grow(self, chains: list[list[Home]]) -> None:
+        """Cases that get something new to tell; what another product told already is not news."""
+        loud = {
+            home.case
+            for homes in chains
+            for home in homes
+            if home.case not in self.grown.opened
+            and (home.merges or any(not self._is_quiet(key) for key in home.alerts))
+        }
+        if loud:
+            run(GROWN, [sorted(case for case in loud if case is not None)])
+
+    def _is_quiet(self, key: int) -> bool:
+        link = self.best.get(key)
+        if link is None or link.match is None:
+            return False
+        other = link.b if key == link.a else link.a
+        reports = self.known.reports
+        return reports[key].severity <= reports[other].severity
+
+    def _join(self, chains: list[list[Home]]) -> None:
+        joins = []
+        for homes in chains:
+            for home in homes:
+                for place, key in enumerate(home.alerts):
+                    facts = self._reason(home, key, place, homes)
+                    joins.append({"a": key, "c": home.case, "why": facts["by"], "facts": facts})
+                if home.alerts:
+                    kind = "opened" if home.case in self.grown.opened else "joined"
+                    facts = {"alerts": len(home.alerts)}
+                    if kind == "joined":
+                        facts |= {"ids": list(home.alerts)[:20], "because": joins[-1]["facts"]}
+                    self.events.append({"c": home.case, "k": kind, "f": facts})
+        if joins:
+            run(JOIN, [as_json(joins)])
+
+    def _reason(self, home: Home, key: int, place: int, homes: list[Home]) -> Facts:
+        if place == 0 and home.case in self.grown.opened:
+            if home.continues is not None:
+                return {"by": "first", "continues": homes[home.continues].case}
+            return {"by": "first"}
+        link = self.best[key]
+        other = link.b if key == link.a else link.a
+        return facts_of(link, other, self.known.entities, self.known.classes)
+
+    def _merge(self, chains: list[list[Home]]) -> None:
+        reasons: dict[int, Facts] = {}
+        for homes in chains:
+            for home in homes:
+                for loser, link in home.merges:
+                    self.grown.merged[loser] = int(home.case or 0)
+                    reasons[loser] = facts_of(
+                        link, link.b, self.known.entities, self.known.classes
+                    ) | {"alerts_tied": [link.a, link.b]}
+        if self.grown.merged:
+            merge_rows(self.grown.merged, self.tenant_id, reasons)
+
+    def _continue(self, chains: list[list[Home]]) -> None:
+        pairs = [
+            (int(before.case or 0), int(home.case or 0))
+            for homes in chains
+            for before, home in pairwise(homes)
+        ]
+        self.events += link_chains(pairs)
+
+
+def link_chains(pairs: Sequence[tuple[int, int]]) -> list[Facts]:
+    """Let each second case continue the first, unless both are of one chain already; the events.
+
+    What has a predecessor keeps it: then the beginning of its chain continues the other.
+    """
+    if not pairs:
+        return []
+    roots: dict[int, int] = dict(run(CHAIN_UP, [sorted({case for pair in pairs for case in pair})]))
+    rows = []
+    for before, case in pairs:
+        root = roots[case]
+        if root != roots[before]:
+            rows.append({"c": root, "before": before})
+            joined = roots[before]
+            roots.update({key: joined for key, value in roots.items() if value == root})
+    if rows:
+        run(CONTINUES, [as_json(rows)])
+    return [{"c": row["c"], "k": "continues", "f": {"case": row["before"]}} for row in rows]
+
+
+def merge_rows(
+    merged: Mapping[int, int],
+    tenant_id: int,
+    reasons: Mapping[int, Facts],
+    actor_id: int | None = None,
 ) -> None:
-    """A new case for every group without one; the earliest group gets the lowest number."""
-    missing = [index for index, (case, _) in enumerate(homes) if case is None]
-    missing.sort(key=lambda index: min(placed[key].at for key in homes[index][1]))
-    starts = [{"at": min(placed[key].at for key in homes[index][1])} for index in missing]
-    if not starts:
-        return
-    opened = [row[0] for row in run(NEW_CASES, [as_json(starts)])]
-    for index, case in zip(missing, opened, strict=True):
-        homes[index] = (case, homes[index][1])
-    grown.opened.update(opened)
-    grown.touched.update(opened)
+    """Move the alerts, close the cases and keep their addresses; loser -> winner.
+
+    The event tells what an undoing needs: which alerts came, and the case's state before.
+    """
+    pairs = as_json([{"loser": loser, "winner": winner} for loser, winner in merged.items()])
+    moved: dict[int, list[int]] = {loser: [] for loser in merged}
+    for loser, alert_id in run(MERGE_ALERTS, [pairs]):
+        moved[loser].append(alert_id)
+    before = dict(run(MERGE_CASES, [pairs]))
+    run(MERGE_APART, [pairs])
+    run(MOVED, [pairs, tenant_id])
+    link_chains([(winner, loser) for loser, winner in run(IN_CHAINS, [pairs])])
+    write_events(
+        {
+            "c": winner,
+            "actor": actor_id,
+            "k": "merged",
+            "f": {
+                "case": loser,
+                "alerts": sorted(moved[loser]),
+                "status": before[loser],
+                "because": reasons.get(loser, {}),
+            },
+        }
+        for loser, winner in merged.items()
+    )
+
+
+def write_events(events: Iterable[Facts]) -> None:
+    if rows := list(events):
+        run(EVENTS, [as_json(rows)])

@@ -113,7 +113,7 @@ def follow_merges(tenant_id: int, redirections: Collection[Redirection]) -> int:
         Cursor.objects.select_for_update().get(source="lock")
         moved = learn(redirections)
         if moved:
-            grown = grow_cases(moved)
+            grown = grow_cases(moved, tenant_id)
             summarise(grown.touched - set(grown.merged))
             publish(tenant_id, grown.touched)
     return len(moved)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, fields
 
 from django.db import transaction
 
+from alerts.correlate import RULES, Rules
 from alerts.entities import link, resolve
-from alerts.grow import grow_cases
+from alerts.grow import Grown, grow_cases
 from alerts.models import Cursor
+from alerts.outbox import agree, follow_microsoft
 from alerts.prepare import AlertRow, Prepared, Rejected
 from alerts.redirects import follow
 from alerts.refresh import publish, summarise
@@ -57,7 +59,10 @@ WHERE resolved_at IS NULL AND reference = ANY(%s)
 
 @dataclass(slots=True)
 class Counts:
-    """What became of documents. `duplicate`: known already, unchanged or older than ours."""
+    """What became of documents. `duplicate`: known already, unchanged or older than ours.
+
+    `overlap`: alerts that report what another alert reports, by another product or under a new id.
+    """
 
     fetched: int = 0
     new: int = 0
@@ -74,7 +79,7 @@ class Counts:
         return self
 
 
-def store_page(tenant_id: int, page: Prepared, key_version: str) -> Counts:
+def store_page(tenant_id: int, page: Prepared, key_version: str, rules: Rules = RULES) -> Counts:
     """Store a prepared page. Run inside the tenant's scope; all of it or nothing."""
     with transaction.atomic():
         Cursor.objects.select_for_update().get(source="lock")
@@ -83,36 +88,43 @@ def store_page(tenant_id: int, page: Prepared, key_version: str) -> Counts:
         stored = {provider_id: alert_id for alert_id, provider_id, _ in known}
         changed = [alert for alert in page.alerts if alert.provider_id in stored]
         closed: set[int] = set()
-        opened: set[int] = set()
+        grown = Grown()
         if changed:
             run(RELEASE, [list(stored)])
-            opened, closed = _correlate(tenant_id, changed, stored, key_version)
+            grown, closed = _correlate(tenant_id, changed, stored, key_version, rules)
     new = sum(is_new for _, _, is_new in known)
     return Counts(
         fetched=len(page.alerts) + len(page.rejected) + page.repeated,
         new=new,
         updated=len(known) - new,
         duplicate=len(page.alerts) - len(known) + page.repeated,
-        cases=len(opened),
+        overlap=grown.overlaps,
+        cases=len(grown.opened),
         closed=len(closed),
         quarantined=len(page.rejected),
     )
 
 
 def _correlate(
-    tenant_id: int, changed: Sequence[AlertRow], stored: dict[str, int], key_version: str
-) -> tuple[set[int], set[int]]:
-    """(cases opened, cases that Microsoft has resolved)."""
+    tenant_id: int,
+    changed: Sequence[AlertRow],
+    stored: dict[str, int],
+    key_version: str,
+    rules: Rules,
+) -> tuple[Grown, set[int]]:
+    """(what became of the cases, those that Microsoft has resolved)."""
     resolved = resolve(changed, tenant_id, key_version)
     link(((stored[alert.provider_id], alert) for alert in changed), resolved)
     follow(stored.values())
-    grown = grow_cases(list(stored.values()), resolved.merged)
+    grown = grow_cases(list(stored.values()), tenant_id, resolved.merged, rules)
     touched = grown.touched | {
         row[0] for row in run(CASES_OF, [list(stored.values())]) if row[0] is not None
     }
+    follow_microsoft(tenant_id, stored.values())
     closed = summarise(touched - set(grown.merged))
+    agree(closed)
     publish(tenant_id, touched)
-    return grown.opened, closed
+    return grown, closed
 
 
 CASES_OF = "SELECT DISTINCT case_id FROM alerts_alert WHERE id = ANY(%s)"

@@ -1,4 +1,4 @@
-"""What decides which alerts belong together: classes of detections, hubs, and what people forbade."""
+"""What decides which alerts belong together: classes of detections, hubs, what people parted."""
 
 from __future__ import annotations
 

@@ -1,110 +1,156 @@
-"""Grouping of alerts: the same groups whatever the order and the pages."""
+"""Grouping of alerts: by what they share, how near they are, and never by the order of arrival."""
+
+from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.correlate import Member, components
+from alerts.correlate import RULES, Link, Member, components, pairs_of, score_of
+from alerts.stages import phase_of, step
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
-WINDOW = timedelta(hours=24)
+ENTITIES = {
+    "anna": (1, "user"), "bert": (2, "user"), "pc1": (3, "device"), "pc2": (4, "device"),
+    "ip1": (5, "ip"), "ip2": (6, "ip"), "url1": (7, "url"), "file1": (8, "file"),
+    "file2": (9, "file"), "box": (10, "mailbox"), "dom": (11, "domain"),
+}  # fmt: skip
+ENTRY, GOAL = phase_of("InitialAccess"), phase_of("Impact")
 
 
-def member(key: str, hours: float = 0, incident: str = "", ties: str = "") -> Member:
-    return Member(key, START + timedelta(hours=hours), incident, frozenset(ties.split()))
+def member(
+    key: int, hours: float = 0, incident: str = "", ties: str = "", phase: int = 0
+) -> Member:
+    named = dict(ENTITIES[word] for word in ties.split())
+    return Member(key, START + timedelta(hours=hours), incident, named, phase)
 
 
-def groups(*members: Member) -> set[frozenset[object]]:
-    return set(components(members, WINDOW))
+def groups(*members: Member) -> set[frozenset[int]]:
+    return set(components(members))
+
+
+def tied(*members: Member) -> bool:
+    return len(components(members)) == 1
 
 
 def test_nothing_shared_stays_apart() -> None:
-    assert components([], WINDOW) == []
-    assert groups(member("a"), member("b", ties="anna")) == {frozenset("a"), frozenset("b")}
+    assert components([]) == []
+    assert not tied(member(1), member(2, ties="anna"))
 
 
 def test_one_incident_is_one_group_at_any_distance_in_time() -> None:
-    assert groups(member("a", 0, "29"), member("b", 9000, "29")) == {frozenset("ab")}
+    assert tied(member(1, 0, "29"), member(2, 9000, "29"))
 
 
-def test_a_shared_entity_joins_within_the_window_only() -> None:
-    near = groups(member("a", 0, ties="anna"), member("b", 24, ties="anna"))
-    far = groups(member("a", 0, ties="anna"), member("b", 24.01, ties="anna"))
-    assert (near, far) == ({frozenset("ab")}, {frozenset("a"), frozenset("b")})
+def test_a_shared_person_ties_for_a_day() -> None:
+    assert tied(member(1, 0, ties="anna"), member(2, 24, ties="anna"))
+    assert not tied(member(1, 0, ties="anna"), member(2, 24.01, ties="anna"))
+
+
+def test_two_strong_things_tie_for_longer_than_one() -> None:
+    assert tied(member(1, 0, ties="anna pc1"), member(2, 40, ties="anna pc1"))
+    assert not tied(member(1, 0, ties="anna pc1"), member(2, 50, ties="anna pc1"))
+
+
+def test_a_user_and_his_mailbox_count_once() -> None:
+    assert not tied(member(1, 0, ties="anna box"), member(2, 30, ties="anna box"))
+
+
+def test_the_order_of_an_attack_counts() -> None:
+    assert tied(member(1, 0, ties="anna", phase=ENTRY), member(2, 28, ties="anna", phase=GOAL))
+    assert not tied(member(1, 0, ties="anna", phase=GOAL), member(2, 24, ties="anna", phase=ENTRY))
+
+
+def test_a_file_alone_ties_nothing_but_adds() -> None:
+    assert not tied(member(1, 0, ties="file1"), member(2, 0, ties="file1"))
+    assert tied(member(1, 0, ties="file1 dom"), member(2, 1, ties="file1 dom"))
+
+
+def test_an_address_ties_for_an_hour_and_no_strangers() -> None:
+    assert tied(member(1, 0, ties="ip1"), member(2, 0.9, ties="ip1"))
+    assert not tied(member(1, 0, ties="ip1"), member(2, 1.1, ties="ip1"))
+    assert not tied(member(1, 0, ties="ip1 anna"), member(2, 0, ties="ip1 bert"))
 
 
 def test_a_chain_joins_beyond_the_window() -> None:
-    chain = [member(key, 20 * n, ties="anna") for n, key in enumerate("abc")]
-    assert groups(*chain) == {frozenset("abc")}
+    assert tied(*(member(n, 20 * n, ties="anna") for n in range(3)))
 
 
 def test_incidents_and_entities_join_through_each_other() -> None:
     assert groups(
-        member("a", 0, "1"), member("b", 0, "1", "srv01"), member("c", 5, "", "srv01"), member("d")
-    ) == {frozenset("abc"), frozenset("d")}
+        member(1, 0, "1"), member(2, 0, "1", "pc1"), member(3, 5, "", "pc1"), member(4)
+    ) == {frozenset({1, 2, 3}), frozenset({4})}
 
 
-def test_two_versions_of_one_alert_are_one_member() -> None:
-    assert groups(
-        member("a", 0, ties="x"), member("a", 50, ties="y"), member("b", 51, ties="y")
-    ) == {frozenset("ab")}
+def test_a_link_says_what_it_is_made_of() -> None:
+    a, b = member(1, 0, ties="anna ip1", phase=ENTRY), member(2, 0, ties="anna ip1", phase=GOAL)
+    link = score_of(a, b, [1, 5])
+    assert link == Link(1, 2, "entities", pytest.approx(3.6), 0.0, ((1, 2.0), (5, 1.4)), 1)
 
 
-def test_an_empty_incident_joins_nothing() -> None:
-    assert groups(member("a"), member("b")) == {frozenset("a"), frozenset("b")}
+@pytest.mark.parametrize(
+    ("earlier", "later", "expected"),
+    [("InitialAccess", "Impact", 1), ("Ransomware", "Phishing", -1), ("Impact", "Exfiltration", 0),
+     ("None", "Impact", 0), ("impact", "", 0), ("Collection", "Execution", -1)],
+)  # fmt: skip
+def test_stages(earlier: str, later: str, expected: int) -> None:
+    assert step(phase_of(earlier), phase_of(later)) == expected
 
 
 members = st.lists(
     st.builds(
-        member,
-        st.sampled_from("abcdefghijkl"),
-        st.integers(0, 200),
+        lambda hours, incident, ties, phase: (hours, incident, " ".join(sorted(ties)), phase),
+        st.integers(0, 150),
         st.sampled_from(["", "", "", "1", "2"]),
-        st.sampled_from(["", "x", "y", "z", "x y", "y z"]),
+        st.sets(st.sampled_from(sorted(ENTITIES)), max_size=3),
+        st.integers(0, 4),
     ),
     max_size=14,
-)
+).map(lambda rows: [member(key, *row) for key, row in enumerate(rows)])
 
 
 @given(members=members, data=st.data())
 def test_the_order_of_arrival_does_not_matter(members: list[Member], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(members))
-    assert components(members, WINDOW) == components(shuffled, WINDOW)
-
-
-@given(members=members, data=st.data())
-def test_pages_that_arrive_one_by_one_end_in_the_same_groups(
-    members: list[Member], data: st.DataObject
-) -> None:
-    shuffled = data.draw(st.permutations(members))
-    stored: list[Member] = []
-    found: list[frozenset[object]] = []
-    while shuffled:
-        size = data.draw(st.integers(1, len(shuffled)))
-        stored, shuffled = [*stored, *shuffled[:size]], shuffled[size:]
-        found = components(stored, WINDOW)
-    assert found == components(members, WINDOW)
+    assert components(members) == components(shuffled)
 
 
 @given(members=members)
 def test_groups_are_what_a_naive_search_finds(members: list[Member]) -> None:
     def joined(one: Member, other: Member) -> bool:
-        same = one.key == other.key or (one.incident and one.incident == other.incident)
-        return bool(same or (one.ties & other.ties and abs(one.at - other.at) <= WINDOW))
+        shared = one.ties.keys() & other.ties.keys()
+        same = bool(one.incident) and one.incident == other.incident
+        return same or score_of(one, other, shared) is not None
 
     left = list(members)
     expected = set()
     while left:
-        group = [left.pop()]
-        for known in group:
+        found = [left.pop()]
+        for known in found:
             near = [other for other in left if joined(known, other)]
-            group += near
+            found += near
             left = [other for other in left if other not in near]
-        expected.add(frozenset(one.key for one in group))
+        expected.add(frozenset(one.key for one in found))
     assert groups(*members) == expected
 
 
-def test_many_members_take_little_time() -> None:
-    many = [member(str(n), n / 100, ties=f"t{n % 500}") for n in range(20_000)]
-    assert sum(map(len, components(many, WINDOW))) == 20_000
+@given(members=members)
+def test_a_score_never_rises_with_the_distance(members: list[Member]) -> None:
+    for one in members[:4]:
+        for other in members[:4]:
+            shared = one.ties.keys() & other.ties.keys()
+            if one.key == other.key or score_of(one, other, shared) is None:
+                continue
+            middle = one.at + (other.at - one.at) / 2
+            nearer = Member(other.key, middle, "", other.ties, other.phase)
+            if (one.at, one.key) < (other.at, other.key) and middle > one.at:
+                assert score_of(one, nearer, shared) is not None
+
+
+def test_a_flood_about_one_machine_compares_few_pairs() -> None:
+    flood = {key: member(key, key / 1000, ties="pc1") for key in range(2000)}
+    pairs = pairs_of(flood.values(), flood)
+    assert len(pairs) <= 2000 * RULES.most_compared
+    assert tied(*flood.values())

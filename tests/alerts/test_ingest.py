@@ -105,8 +105,9 @@ def test_same_incident_is_one_case(qa, take):
         assert partition() == {frozenset({"a1", "a2"})}
 
 
-def test_an_address_ties_nothing(qa, take):
-    take(alert("a1", user("anna"), address("203.0.113.7")), alert("a2", address("203.0.113.7")))
+def test_an_address_ties_no_strangers(qa, take):
+    office = address("203.0.113.7")
+    take(alert("a1", user("anna"), office), alert("a2", user("bert"), office))
     with scope(qa):
         assert len(partition()) == 2
 
