@@ -1,4 +1,5 @@
-"""Sends what `ticketing.plan` owes: one ticket a case, a note when it grows.
+"""Sends what `ticketing.plan` owes: one ticket a case, a note when it grows, its state when the
+case is closed or opened again.
 
 A delivery is counted as begun before anything is sent, and its row stays locked while it is sent.
 A worker that dies lets go of the lock; the next one sees that an attempt was made and asks the
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import random
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,10 +24,11 @@ from alerts.rows import run
 from clients.errors import ApiError, Forbidden, NotFound, RateLimited, Rejected, Unauthorized
 from clients.microsoft.graph import Graph
 from tenants.models import SEVERITIES, Tenant
-from tenants.pseudonyms import crockford
 from tenants.scope import scope
 from ticketing.adapters import TicketDraft, TicketRef, TicketSystem
+from ticketing.adapters.base import DELETED, OPEN, RESOLVED
 from ticketing.drafts import CaseFacts, draft_merge_note, draft_note, draft_ticket
+from ticketing.endings import side
 from ticketing.mapping import first_pillar, priority_for
 from ticketing.models import Delivery, Ticket
 from ticketing.plan import MERGED_GROWTH
@@ -60,6 +61,7 @@ class Sent:
 
     tickets: int = 0
     notes: int = 0
+    updates: int = 0
     failed: int = 0
     error: str = ""
     wait_s: float = 0
@@ -127,11 +129,6 @@ def next_due() -> datetime | None:
     return waiting.order_by("due_at").values_list("due_at", flat=True).first()
 
 
-def reference_of(public_id: uuid.UUID) -> str:
-    """Our reference in a ticket: 60 bits of the case's random id."""
-    return "CSC-" + crockford(public_id.int >> 68, 12)
-
-
 def _send(
     outlet: Outlet, delivery_id: int, known: Content, sent: Sent, now: Callable[[], datetime]
 ) -> None:
@@ -145,6 +142,8 @@ def _send(
         return  # another worker has it
     if delivery.kind == Delivery.Kind.CREATE:
         sent.tickets += _send_ticket(outlet, delivery, known, now)
+    elif delivery.kind == Delivery.Kind.UPDATE:
+        sent.updates += _send_update(outlet, delivery, now)
     else:
         sent.notes += _send_note(outlet, delivery, known, now)
 
@@ -156,7 +155,7 @@ def _send_ticket(
     if not case.is_open:
         _end(delivery, Delivery.State.CANCELLED, now(), error="closed before a ticket was opened")
         return False
-    reference = reference_of(case.public_id)
+    reference = case.reference
     found = None
     if delivery.attempts > 1:
         found = outlet.system.find(reference, delivery.created_at - FIND_MARGIN)
@@ -202,8 +201,7 @@ def _send_note(
     try:
         outlet.system.note(ticket.external_id, html, reference, retry=is_retry)
     except NotFound as err:
-        outlet.system.check()  # raises if it is the account that is not there
-        raise Rejected("The ticket is not there any more.", status=err.status) from err
+        raise _gone(outlet, err) from err
     if delivery.growth != MERGED_GROWTH:
         # A note that an earlier attempt made may tell of less than there is by now.
         covers = delivery.growth if is_retry else case.growth
@@ -211,6 +209,35 @@ def _send_note(
     CaseEvent.objects.create(case=case, kind="ticket_note", facts={"ticket": ticket.external_id})
     _end(delivery, Delivery.State.SENT, now())
     return True
+
+
+def _send_update(outlet: Outlet, delivery: Delivery, now: Callable[[], datetime]) -> bool:
+    """What the case says by now. Its state there is read first: a repetition changes nothing."""
+    case, ticket = delivery.case, Ticket.objects.get(case=delivery.case)
+    if case.status == Case.Status.MERGED or ticket.gone_at is not None:
+        _end(delivery, Delivery.State.CANCELLED, now(), error="the ticket is no longer this case's")
+        return False
+    wanted = OPEN if case.is_open else RESOLVED
+    try:
+        there = outlet.system.read(ticket.external_id)
+        if is_told := side(there.status) != side(wanted) and there.status != DELETED:
+            there = outlet.system.update(ticket.external_id, wanted)
+    except NotFound as err:
+        raise _gone(outlet, err) from err
+    Ticket.objects.filter(pk=ticket.pk).update(
+        told=side(wanted), status=there.status, seen_at=now()
+    )
+    if is_told:
+        facts = {"ticket": ticket.external_id, "state": wanted}
+        CaseEvent.objects.create(case=case, kind="ticket_updated", facts=facts)
+    _end(delivery, Delivery.State.SENT, now())
+    return is_told
+
+
+def _gone(outlet: Outlet, err: NotFound) -> Rejected:
+    """That the ticket is not there; raises if it is the account that is not."""
+    outlet.system.check()
+    return Rejected("The ticket is not there any more.", status=err.status)
 
 
 def _save_ticket(outlet: Outlet, case: Case, reference: str, found: TicketRef, covers: int) -> None:

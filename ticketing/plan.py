@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from alerts.rows import run
 
+# What may still be closed by itself waits, for a bounded time (alerts.decide).
 CREATE = """
 INSERT INTO ticketing_delivery (case_id, kind, growth, state, attempts, error)
 SELECT c.id, 'create', c.growth, 'pending', 0, '' FROM alerts_case c
-WHERE c.status < 2 AND NOT EXISTS (
+WHERE c.status < 2 AND (c.ticket_after IS NULL OR c.ticket_after <= now()) AND NOT EXISTS (
   SELECT FROM ticketing_delivery d WHERE d.case_id = c.id AND d.kind = 'create')
 ORDER BY c.id
 ON CONFLICT DO NOTHING RETURNING id
+"""
+# A case that was closed before it got a ticket, and is open again.
+AFTER_ALL = """
+UPDATE ticketing_delivery d SET state = 'pending', due_at = now(), error = ''
+FROM alerts_case c
+WHERE d.case_id = c.id AND d.kind = 'create' AND d.state = 'cancelled' AND c.status < 2
+RETURNING d.id
 """
 # One waiting note is enough: it tells of everything new at the time it is sent.
 NOTE = """
@@ -34,8 +42,21 @@ ORDER BY c.id
 ON CONFLICT DO NOTHING RETURNING id
 """
 MERGED_GROWTH = 0
+# The case was closed or opened again, and the ticket was not told. Once for each decision.
+UPDATE = """
+INSERT INTO ticketing_delivery (case_id, kind, growth, state, attempts, error)
+SELECT c.id, 'update', c.version, 'pending', 0, '' FROM ticketing_ticket t
+JOIN alerts_case c ON c.id = t.case_id
+WHERE t.gone_at IS NULL AND (
+  (t.told = 'open' AND c.status = 2) OR (t.told = 'closed' AND c.status < 2)
+) AND NOT EXISTS (
+  SELECT FROM ticketing_delivery d
+  WHERE d.case_id = c.id AND d.kind = 'update' AND d.state IN ('pending', 'sending'))
+ORDER BY c.id
+ON CONFLICT DO NOTHING RETURNING id
+"""
 
 
 def plan_deliveries() -> int:
-    """Save the intent of every ticket and note that is owed. Inside the tenant's scope."""
-    return sum(len(run(statement, [])) for statement in (CREATE, NOTE, MERGED))
+    """Save the intent of all that tickets are owed. Inside the tenant's scope."""
+    return sum(len(run(statement, [])) for statement in (CREATE, AFTER_ALL, NOTE, MERGED, UPDATE))

@@ -20,7 +20,7 @@ from clients.throttle import Governor
 from tests.payloads import load
 from ticketing.adapters import registry
 from ticketing.adapters.base import TicketDraft, TicketRef, TicketSystem
-from ticketing.adapters.freshservice import base_url, subject_with
+from ticketing.adapters.freshservice import base_url
 
 BASE = "https://acme.freshservice.com"
 API = f"{BASE}/api/v2"
@@ -99,13 +99,6 @@ def test_create(mock: responses.RequestsMock, priority: int, urgency: int, impac
     }
     expected = base64.b64encode(b"key-1:X").decode()
     assert mock.calls[0].request.headers["Authorization"] == f"Basic {expected}"
-
-
-def test_subjects_stay_within_255_characters() -> None:
-    assert subject_with(f"Alert [{REF}]", REF) == f"Alert [{REF}]"
-    long = subject_with("x" * 400, REF)
-    assert len(long) == 255
-    assert long.endswith(f"… [{REF}]")
 
 
 def test_refused_fields_are_named_without_values(mock: responses.RequestsMock) -> None:

@@ -10,6 +10,7 @@ from clients.errors import BadPayload, Rejected, Unauthorized
 from clients.failures import ErrorReader, describe, member
 from clients.http import Answer, Http, Policy
 from clients.throttle import Governor, Limit
+from ticketing.adapters.base import SETTABLE, STATES
 
 FAMILY = "tickets"
 POLICY = Policy(deadline_s=90.0, retry_after_cap_s=30.0, max_bytes=32 * 1024 * 1024)
@@ -205,3 +206,27 @@ def required_option(options: Mapping[str, object], name: str) -> str:
     if not value:
         raise Rejected(f"The option {name} is missing.", code="options")
     return value
+
+
+def state_options(
+    options: Mapping[str, object], states: Mapping[str, str], settable: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(their state -> ours, ours -> theirs to set), as the options change what is usual.
+
+    Their words are compared without regard to case. Raises Rejected.
+    """
+    read = {theirs.casefold(): ours for theirs, ours in states.items()}
+    for theirs, ours in object_option(options, "states").items():
+        if ours not in STATES:
+            raise Rejected(
+                f"The option states.{theirs[:60]} has to be one of {', '.join(sorted(STATES))}.",
+                code="options",
+            )
+        read[theirs.casefold()] = str(ours)
+    given = object_option(options, "set_states")
+    for ours in given:
+        if ours not in SETTABLE:
+            raise Rejected(
+                f"The option set_states may hold {' and '.join(SETTABLE)}.", code="options"
+            )
+    return read, {ours: text_option(given, ours, usual) for ours, usual in settable.items()}

@@ -1,6 +1,7 @@
 """What the portal needs of a customer's ticket system."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +14,10 @@ OPEN, PENDING, RESOLVED, CLOSED, DELETED, OTHER = (
     "deleted",
     "other",
 )
+STATES = frozenset({OPEN, PENDING, RESOLVED, CLOSED, DELETED, OTHER})
+ENDED = frozenset({RESOLVED, CLOSED})
+SETTABLE = (OPEN, RESOLVED)
+"""The states that the portal brings a ticket into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,17 @@ class TicketDraft:
 
 @dataclass(frozen=True, slots=True)
 class TicketRef:
-    """A ticket that is there: its id, its page for people, and its state in our words."""
+    """A ticket that is there: its id, its page for people, and its state in our words.
+
+    The rest is what some systems tell besides, in their own words, or "": how it ended, and the id
+    of who has it, which names a person and is not stored.
+    """
 
     id: str
     url: str
     status: str
+    resolution: str = field(default="", compare=False)
+    assignee: str = field(default="", compare=False)
 
 
 class TicketSystem(Protocol):
@@ -55,3 +66,18 @@ class TicketSystem(Protocol):
 
     def read(self, ticket_id: str) -> TicketRef:
         """The ticket as it is now. Raises NotFound."""
+
+    def update(self, ticket_id: str, status: str) -> TicketRef:
+        """Bring the ticket into OPEN or RESOLVED; as it is then. Safe to repeat.
+
+        Raises NotFound, and Rejected where the system has no way to that state.
+        """
+
+    def changes(self, since: datetime) -> Iterable[TicketRef] | None:
+        """Tickets changed at or after `since`, ours among others, but no deleted ones.
+
+        None if the system can't tell: then each is read by itself.
+        """
+
+    def notes(self, ticket_id: str) -> list[str]:
+        """The texts of the ticket's notes, oldest first, ours among others. Raises NotFound."""

@@ -12,12 +12,11 @@ from typing import TypeVar
 import yaml
 
 from clients.errors import Rejected
-from ticketing.adapters.base import CLOSED, DELETED, OPEN, OTHER, PENDING, RESOLVED
+from ticketing.adapters.base import SETTABLE, STATES
 from ticketing.adapters.templates import names_in
 
 _LARGEST_FILE = 100_000  # characters
 _DEEPEST = 20
-_STATES = frozenset({OPEN, PENDING, RESOLVED, CLOSED, DELETED, OTHER})
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH"})
 _KINDS = frozenset({"basic", "token", "header", "oauth2"})
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
@@ -51,7 +50,10 @@ class Paging:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A request whose answer holds a list, and where in an item our reference may stand."""
+    """A request whose answer holds a list, and where in an item our reference may stand.
+
+    `reference` is empty for a list of changes.
+    """
 
     request: Request
     items: str
@@ -61,11 +63,13 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Paths in an answer to a ticket's id, state and page."""
+    """Paths in an answer to a ticket's id, state and page, how it ended, and who has it."""
 
     id: str
     state: str
     url: str
+    resolution: str
+    assignee: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,11 @@ class Description:
     notes: Search
     read: Request
     ticket: Fields
+    update: Request | None
+    set_states: Mapping[str, object]
+    changed: Search | None
+    changed_ticket: Fields
+    nobody: frozenset[str]
     page: str
     states: Mapping[str, str]
     priorities: Mapping[int, object]
@@ -152,6 +161,8 @@ def _json(value: object, place: str) -> object:
 def describe_system(options: Mapping[str, object]) -> Description:
     """The description in a connection's options. Raises Rejected that names the place."""
     known = set(_READERS) | {"requester_email"}
+    if "update" in options and "set_states" not in options:
+        raise _problem("set_states", "is missing: say what ${state} is for open and resolved")
     _only(options, "The description", known)
     for name in ("auth", "check", "create", "find", "note", "notes", "read", "ticket"):
         if name not in options:
@@ -159,6 +170,7 @@ def describe_system(options: Mapping[str, object]) -> Description:
     whole = _Part(options, "")
     ticket = _fields(whole.part("ticket"), None)
     create, find, notes = whole.part("create"), whole.part("find"), whole.part("notes")
+    changed = whole.part("changed")
     page = whole.text("page", "")
     _check_names("page", page, {"id", "url"})
     if not (page or ticket.url):
@@ -175,6 +187,11 @@ def describe_system(options: Mapping[str, object]) -> Description:
         notes=_search(notes, {"id"}),
         read=_request(whole.part("read"), {"id"}),
         ticket=ticket,
+        update=_request(whole.part("update"), {"id", "state"}) if "update" in options else None,
+        set_states=_set_states(whole.part("set_states")),
+        changed=_search(changed, _SINCE, "ticket", has_reference=False) if changed.value else None,
+        changed_ticket=_fields(changed.part("ticket"), ticket),
+        nobody=frozenset(whole.texts("nobody")),
         page=page,
         states=_states(whole.part("states")),
         priorities=_priorities(whole.part("priorities")),
@@ -185,8 +202,9 @@ def describe_system(options: Mapping[str, object]) -> Description:
 
 
 _READERS = (
-    "name", "auth", "check", "create", "find", "note", "notes", "read", "ticket", "page", "states",
-    "priorities", "calls_per_minute", "longest_subject", "longest_text",
+    "name", "auth", "check", "create", "find", "note", "notes", "read", "ticket", "update",
+    "set_states", "changed", "nobody", "page", "states", "priorities", "verdicts",
+    "unknown_verdict", "calls_per_minute", "longest_subject", "longest_text",
 )  # fmt: skip
 
 
@@ -217,6 +235,14 @@ class _Part:
         if not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f]", value):
             raise _problem(self.at(name), "has to be one line of text")
         return value
+
+    def texts(self, name: str) -> list[str]:
+        """A text or a list of texts; none if it is missing."""
+        value = self.value.get(name, [])
+        found = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in found):
+            raise _problem(self.at(name), "has to be a text or a list of texts")
+        return [str(one) for one in found]
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.value.get(name, default)
@@ -266,7 +292,7 @@ def _check_names(place: str, template: object, allowed: Iterable[str]) -> None:
             raise _problem(place, f"holds {asked}; it may hold {may}")
 
 
-def _search(part: _Part, names: Iterable[str], *others: str) -> Search:
+def _search(part: _Part, names: Iterable[str], *others: str, has_reference: bool = True) -> Search:
     request = _request(
         _Part({k: v for k, v in part.value.items() if k not in _OF_SEARCH}, part.place),
         names,
@@ -274,7 +300,9 @@ def _search(part: _Part, names: Iterable[str], *others: str) -> Search:
     )
     given = part.value.get("reference")
     paths = given if isinstance(given, list) else [given]
-    if not paths or not all(isinstance(path, str) and path for path in paths):
+    if not has_reference and given is None:
+        paths = []
+    elif not paths or not all(isinstance(path, str) and path for path in paths):
         raise _problem(part.at("reference"), "has to say where an item holds our reference")
     paging = None
     if part.value.get("paging") is not None:
@@ -289,13 +317,15 @@ _OF_SEARCH = frozenset({"items", "reference", "paging"})
 
 
 def _fields(part: _Part, default: Fields | None) -> Fields:
-    part.only("id", "state", "url")
+    part.only("id", "state", "url", "resolution", "assignee")
     if default is None:
-        return Fields(part.text("id"), part.text("state"), part.text("url", ""))
+        default = Fields(part.text("id"), part.text("state"), "", "", "")
     return Fields(
         part.text("id", default.id),
         part.text("state", default.state),
         part.text("url", default.url),
+        part.text("resolution", default.resolution),
+        part.text("assignee", default.assignee),
     )
 
 
@@ -321,9 +351,18 @@ def _auth(part: _Part) -> Auth:
 
 def _states(part: _Part) -> dict[str, str]:
     for name, state in part.value.items():
-        if state not in _STATES:
-            raise _problem(part.at(name), f"has to be one of {', '.join(sorted(_STATES))}")
+        if state not in STATES:
+            raise _problem(part.at(name), f"has to be one of {', '.join(sorted(STATES))}")
     return {name.casefold(): str(state) for name, state in part.value.items()}
+
+
+def _set_states(part: _Part) -> dict[str, object]:
+    if part.value and set(part.value) != set(SETTABLE):
+        raise _problem("set_states", f"has to name {' and '.join(SETTABLE)}")
+    for name, value in part.value.items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _problem(part.at(name), "has to be a text or a number")
+    return dict(part.value)
 
 
 def _priorities(part: _Part) -> dict[int, object]:

@@ -14,6 +14,7 @@ from clients.errors import ApiError, BadPayload, NotFound, Rejected, Unauthorize
 from clients.failures import Failure, build_error, member, safe_code
 from clients.http import Answer, Http, Policy
 from clients.throttle import Governor, Limit
+from ticketing.adapters.account import state_options, text_option
 from ticketing.adapters.base import (
     CLOSED,
     DELETED,
@@ -24,6 +25,7 @@ from ticketing.adapters.base import (
     TicketDraft,
     TicketRef,
 )
+from ticketing.adapters.plain_text import marked_subject
 
 _FAMILY = "tickets"
 _POLICY = Policy(deadline_s=90.0, retry_after_cap_s=30.0, max_bytes=32 * 1024 * 1024)
@@ -35,7 +37,8 @@ _PROOF_OF_ORDER = 10
 _CLOCK_DIFFERENCE = timedelta(minutes=10)
 _SHARE_OF_ACCOUNT = 0.8  # others use the account, too
 
-_STATUSES = {2: OPEN, 3: PENDING, 4: RESOLVED, 5: CLOSED}
+_STATUSES = {"2": OPEN, "3": PENDING, "4": RESOLVED, "5": CLOSED}
+_SETTABLE = {OPEN: "2", RESOLVED: "4"}
 _OPEN_STATUS = 2
 # Urgency and impact that Freshservice's own matrix turns into the same priority.
 _URGENCY_AND_IMPACT = {1: (1, 1), 2: (2, 2), 3: (3, 2), 4: (3, 3)}
@@ -54,7 +57,8 @@ _ADVICE = {
 class Freshservice:
     """One Freshservice account; see `ticketing.adapters.base.TicketSystem`.
 
-    Options: requester_email, workspace_id, group_id, custom_fields (fixed values by field name).
+    Options: requester_email, workspace_id, group_id, custom_fields (fixed values by field name),
+    resolution_field (the custom field that says how a ticket ended), states, set_states.
     """
 
     def __init__(
@@ -72,6 +76,10 @@ class Freshservice:
         self._secret = secret
         self._forget_secret = forget_secret
         self._options = options
+        self._states, self._settable = state_options(options, _STATUSES, _SETTABLE)
+        if not all(re.fullmatch(r"\d{1,9}", theirs) for theirs in self._settable.values()):
+            raise Rejected("The option set_states has to hold numbers.", code="options")
+        self._resolution_field = text_option(options, "resolution_field")
         self._governor = governor
         parts = urlsplit(self._base_url)
         self._key = f"{parts.netloc}{parts.path}"
@@ -122,12 +130,32 @@ class Freshservice:
         answer = self._call("GET", f"/tickets/{_ticket_id(ticket_id)}")
         return self._ref(member(answer.body, "ticket"))
 
+    def update(self, ticket_id: str, status: str) -> TicketRef:
+        """Set the status; also what the account's form wants for it may be missing (Rejected)."""
+        body = {"status": int(self._settable[status])}
+        answer = self._call("PUT", f"/tickets/{_ticket_id(ticket_id)}", json=body)
+        return self._ref(member(answer.body, "ticket"))
+
+    def changes(self, since: datetime) -> Iterator[TicketRef]:
+        """By the list, which is not late; deleted tickets are not in it."""
+        params = {
+            "updated_since": _moment(since - _CLOCK_DIFFERENCE),
+            "order_type": "desc",
+            **self._workspace(),
+        }
+        for tickets in self._pages("/tickets", params, "tickets"):
+            yield from map(self._ref, tickets)
+
+    def notes(self, ticket_id: str) -> list[str]:
+        """Texts of notes and replies."""
+        return list(self._conversations(f"/tickets/{_ticket_id(ticket_id)}"))
+
     def _body(self, draft: TicketDraft) -> dict[str, object]:
         priority = min(max(draft.priority, 1), 4)
         urgency, impact = _URGENCY_AND_IMPACT[priority]
         body: dict[str, object] = {
             "email": self._options.get("requester_email") or self._default_requester(),
-            "subject": subject_with(draft.subject, draft.reference),
+            "subject": marked_subject(draft.subject, draft.reference, _MAX_SUBJECT),
             "description": draft.html,
             "status": _OPEN_STATUS,
             "priority": priority,
@@ -169,7 +197,7 @@ class Freshservice:
     def _updated_since(self, since: datetime) -> Iterator[Mapping[str, object]]:
         """Tickets updated since then; ends early where only older ones can follow."""
         params = {
-            "updated_since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "updated_since": _moment(since),
             "order_type": "desc",
             **self._workspace(),
         }
@@ -259,11 +287,17 @@ class Freshservice:
         number = member(ticket, "id")
         if not isinstance(number, int) or isinstance(number, bool):
             raise BadPayload("Freshservice: the field ticket.id is missing or no number.")
-        status = member(ticket, "status")
-        state = _STATUSES.get(status, OTHER) if isinstance(status, int) else OTHER
+        state = self._states.get(str(member(ticket, "status")), OTHER)
         if member(ticket, "deleted") is True:
             state = DELETED
-        return TicketRef(str(number), f"{self._base_url}/a/tickets/{number}", state)
+        custom = member(ticket, "custom_fields")
+        return TicketRef(
+            str(number),
+            f"{self._base_url}/a/tickets/{number}",
+            state,
+            resolution=str(member(custom, self._resolution_field) or ""),
+            assignee=str(member(ticket, "responder_id") or ""),
+        )
 
 
 class RefusedFields(Rejected):
@@ -299,21 +333,15 @@ def base_url(typed: str) -> str:
     return re.sub(r"/api(/v2)?$", "", text).rstrip("/")
 
 
-def subject_with(subject: str, reference: str) -> str:
-    """One line of at most 255 characters that ends with the reference in brackets."""
-    mark = f"[{reference}]"
-    text = " ".join(subject.split()).removesuffix(mark).rstrip()
-    room = _MAX_SUBJECT - len(mark) - 1
-    if len(text) > room:
-        text = text[: room - 1].rstrip() + "…"
-    return f"{text} {mark}".strip()
-
-
 def _items(answer: Answer, field: str) -> list[Mapping[str, object]]:
     items = member(answer.body, field)
     if not isinstance(items, list):
         raise BadPayload(f"Freshservice: the field {field} is missing or no list.")
     return [item for item in items if isinstance(item, dict)]
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time(value: object) -> datetime | None:

@@ -4,7 +4,7 @@ How a description is written: docs/adding-a-ticket-system.md.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -22,7 +22,7 @@ from ticketing.adapters.account import (
     text_option,
     ticket_id,
 )
-from ticketing.adapters.base import OPEN, OTHER, TicketDraft, TicketRef
+from ticketing.adapters.base import ENDED, OPEN, OTHER, TicketDraft, TicketRef
 from ticketing.adapters.description import (
     Auth,
     Fields,
@@ -76,12 +76,7 @@ class Generic:
 
     def find(self, reference: str, since: datetime) -> TicketRef | None:
         """By the described search; its items are compared with the whole reference."""
-        earliest = (since - _CLOCK_DIFFERENCE).astimezone(UTC)
-        values = {
-            **_reference(reference),
-            "since": earliest.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "since_date": earliest.strftime("%Y-%m-%d"),
-        }
+        values = {**_reference(reference), **_since(since - _CLOCK_DIFFERENCE)}
         search = self._described.find
         found = [
             item
@@ -123,6 +118,45 @@ class Generic:
         """The ticket as it is now."""
         answer = self._call(self._described.read, self._id(ticket_id))
         return self._ref(answer.body, self._described.ticket)
+
+    def update(self, ticket_id: str, status: str) -> TicketRef:
+        """The described `update`; whether it did it is read, for some say 200 to what they refuse.
+
+        Rejected where there is none.
+        """
+        described = self._described
+        if described.update is None:
+            raise Rejected(
+                f"{self._account.name}: its description has no update.", code="description"
+            )
+        values = {**self._id(ticket_id), "state": described.set_states[status]}
+        self._call(described.update, values)
+        now = self.read(ticket_id)
+        if (now.status in ENDED) != (status in ENDED):
+            raise Rejected(
+                f"{self._account.name} did not take the state. Check set_states, states, and what "
+                "the user may do.",
+                code="state",
+            )
+        return now
+
+    def changes(self, since: datetime) -> Iterable[TicketRef] | None:
+        """The described `changed`, if there is one."""
+        changed = self._described.changed
+        if changed is None:
+            return None
+        # A date without a zone may be the day before elsewhere.
+        values = _since(since - _CLOCK_DIFFERENCE, timedelta(days=1))
+        fields = self._described.changed_ticket
+        return (self._ref(item, fields) for item in self._items(changed, values))
+
+    def notes(self, ticket_id: str) -> list[str]:
+        """The texts of the described `notes`."""
+        search = self._described.notes
+        return [
+            " ".join(str(text) for path in search.reference if (text := at(item, path)))
+            for item in self._items(search, self._id(ticket_id))
+        ]
 
     def _id(self, text: str) -> dict[str, object]:
         return {"id": ticket_id(text)}
@@ -184,7 +218,17 @@ class Generic:
             if not is_new:
                 raise BadPayload(f"{self._account.name}: the field {fields.state} is missing.")
             status = OPEN
-        return TicketRef(found, self._url(document, fields, found), status)
+        return TicketRef(
+            found,
+            self._url(document, fields, found),
+            status,
+            resolution=_word(document, fields.resolution),
+            assignee=self._assignee(document, fields.assignee),
+        )
+
+    def _assignee(self, document: object, path: str) -> str:
+        word = _word(document, path)
+        return "" if word in self._described.nobody else word
 
     def _url(self, document: object, fields: Fields, found: str) -> str:
         told = at(document, fields.url) if fields.url else None
@@ -193,6 +237,19 @@ class Generic:
             values = {"id": found, "url": self._account.base_url}
             url = self._account.page_for_people(fill_text(self._described.page, values))
         return url
+
+
+def _word(document: object, path: str) -> str:
+    value = at(document, path) if path else None
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _since(at: datetime, margin: timedelta = timedelta()) -> dict[str, object]:
+    utc = at.astimezone(UTC)
+    return {
+        "since": utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "since_date": (utc - margin).strftime("%Y-%m-%d"),
+    }
 
 
 def _credential(auth: Auth, private_networks_allowed: tuple[str, ...]) -> Credential:

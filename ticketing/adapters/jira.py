@@ -6,7 +6,7 @@ account named by option `user`. Our reference is a label, and ends the summary.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from clients.errors import ApiError, Forbidden, NotFound, Rejected, Unavailable
 from clients.failures import Failure, build_error, member, safe_code
@@ -18,6 +18,7 @@ from ticketing.adapters.account import (
     Header,
     object_option,
     required_option,
+    state_options,
     text_option,
     ticket_id,
 )
@@ -30,8 +31,11 @@ _LONGEST_REQUEST = 30_000
 _PER_PAGE = 100
 _MAX_PAGES = 100
 _AHEAD = 100  # issues that may be newer than the search index
-_FIELDS = "summary,status,labels"
-_NEEDED = ("BROWSE_PROJECTS", "CREATE_ISSUES", "ADD_COMMENTS")
+_FIELDS = "summary,status,labels,resolution,assignee"
+_NEEDED = ("BROWSE_PROJECTS", "CREATE_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
+_WAYS = {OPEN: ("indeterminate", "new"), RESOLVED: ("done",)}
+"""Categories that a transition to this state may end in, best first."""
+_MARGIN_MIN = 10
 _PRIORITIES = {1: "Low", 2: "Medium", 3: "High", 4: "Highest"}
 _CATEGORIES = {"new": OPEN, "indeterminate": OPEN, "done": RESOLVED}
 _NAMES = {
@@ -50,7 +54,8 @@ class Jira:
     """One project of a site; see `ticketing.adapters.base.TicketSystem`.
 
     Options: project (its key), user (the account's e-mail), auth (token or bearer), issue_type,
-    fields (fixed values by field id), and for Service Management service_desk_id and
+    fields (fixed values by field id), states, set_states (names of states), resolution (which one
+    a transition gets that asks for it), and for Service Management service_desk_id and
     request_type_id.
     """
 
@@ -74,6 +79,8 @@ class Jira:
         self._desk = text_option(options, "service_desk_id")
         self._request_type = required_option(options, "request_type_id") if self._desk else ""
         self._fixed = object_option(options, "fields")
+        self._names, self._settable = state_options(options, _NAMES, {OPEN: "", RESOLVED: ""})
+        self._resolution = text_option(options, "resolution", "Done")
         self._account = Account(
             "Jira",
             url,
@@ -145,6 +152,59 @@ class Jira:
         answer = self._account.call("GET", _path(ticket_id), {"fields": _FIELDS})
         return self._ref(answer.body)
 
+    def update(self, ticket_id: str, status: str) -> TicketRef:
+        """By a transition of the issue's workflow; nothing to do where it is there already."""
+        now = self.read(ticket_id)
+        if now.status == status:
+            return now
+        path = f"{_path(ticket_id)}/transitions"
+        answer = self._account.call("GET", path, {"expand": "transitions.fields"})
+        way = self._way(self._account.items(answer.body, "transitions"), status)
+        if way is None:
+            raise Rejected(
+                f"Jira's workflow has no way from here to {status}. Give the account the right to "
+                "transition issues, or name the state in set_states.",
+                code="transition",
+            )
+        body: dict[str, object] = {"transition": {"id": str(way.get("id"))}}
+        if member(member(member(way, "fields"), "resolution"), "required") is True:
+            body["fields"] = {"resolution": {"name": self._resolution}}
+        self._account.call("POST", path, json=body)
+        return self.read(ticket_id)
+
+    def _way(self, ways: list[Mapping[str, object]], status: str) -> Mapping[str, object] | None:
+        name = self._settable[status].casefold()
+        if name:
+            named = (w for w in ways if str(member(member(w, "to"), "name")).casefold() == name)
+            return next(named, None)
+        for category in _WAYS[status]:
+            for way in ways:
+                target = member(way, "to")
+                if member(member(target, "statusCategory"), "key") == category:
+                    word = self._names.get(str(member(target, "name")).casefold())
+                    if word in (None, status):  # rather not "Canceled" or "Waiting"
+                        return way
+        return None
+
+    def changes(self, since: datetime) -> Iterator[TicketRef]:
+        """By search, in minutes back from now: times in JQL are in the user's own time zone."""
+        back = int((datetime.now(UTC) - since).total_seconds() / 60) + _MARGIN_MIN
+        jql = f'project = "{self._project}" AND updated >= "-{max(back, 1)}m" ORDER BY key ASC'
+        token = ""
+        for _ in range(_MAX_PAGES):
+            params = {"jql": jql, "fields": _FIELDS, "maxResults": str(_PER_PAGE)}
+            if token:
+                params["nextPageToken"] = token
+            body = self._account.call("GET", f"{_API}/search/jql", params).body
+            yield from map(self._ref, self._account.items(body, "issues"))
+            token = str(member(body, "nextPageToken") or "")
+            if not token:
+                return
+
+    def notes(self, ticket_id: str) -> list[str]:
+        """The comments."""
+        return list(self._comments(f"{_path(ticket_id)}/comment"))
+
     def _create_request(self, draft: TicketDraft, summary: str) -> TicketRef:
         # A request takes wiki markup, in which an attacker's text must not act.
         text = to_text(draft.html, _LONGEST_REQUEST).replace("{", "(").replace("}", ")")
@@ -199,10 +259,17 @@ class Jira:
 
     def _ref(self, issue: object) -> TicketRef:
         key = self._account.needs(member(issue, "key"), "key")
-        status = member(member(issue, "fields"), "status")
+        fields = member(issue, "fields")
+        status = member(fields, "status")
         category = str(member(member(status, "statusCategory"), "key"))
         name = str(member(status, "name")).casefold()
-        return TicketRef(key, self._page(key), _NAMES.get(name) or _CATEGORIES.get(category, OTHER))
+        return TicketRef(
+            key,
+            self._page(key),
+            self._names.get(name) or _CATEGORIES.get(category, OTHER),
+            resolution=str(member(member(fields, "resolution"), "name") or ""),
+            assignee=str(member(member(fields, "assignee"), "accountId") or ""),
+        )
 
     def _page(self, key: str) -> str:
         return f"{self._account.base_url}/browse/{key}"

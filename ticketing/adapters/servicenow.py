@@ -7,8 +7,8 @@ that the user may not see, so what it answers is compared again.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 from clients.errors import BadPayload, Rejected
 from clients.failures import member
@@ -22,6 +22,7 @@ from ticketing.adapters.account import (
     Header,
     object_option,
     required_option,
+    state_options,
     text_option,
     ticket_id,
     typed_url,
@@ -43,7 +44,15 @@ _STATES = {
 }
 # Urgency and impact that ServiceNow's own matrix turns into priority 4 (low) to 1 (critical).
 _URGENCY_AND_IMPACT = {1: ("3", "2"), 2: ("2", "2"), 3: ("1", "2"), 4: ("1", "1")}
-_FIELDS = "sys_id,number,state,correlation_id"
+_SETTABLE = {OPEN: "2", RESOLVED: "6"}
+_CLOSE_CODE = "Solution provided"
+_CLOSE_NOTES = "The case was closed in CSC Portal."
+_DISPLAY = "CSC Portal"
+# Times in a query are in the user's own time zone, which nobody can ask for.
+_ZONES = timedelta(hours=26)
+_PER_PAGE = 500
+_MAX_PAGES = 100
+_FIELDS = "sys_id,number,state,correlation_id,close_code,assigned_to"
 _CODE_TAG = re.compile(r"\[(?=/?code\])", re.IGNORECASE)
 
 
@@ -51,7 +60,7 @@ class ServiceNow:
     """One instance; see `ticketing.adapters.base.TicketSystem`.
 
     Options: auth (basic, bearer, api_key or oauth2), user, client_id, table, longest_text,
-    fields (fixed values by field name, such as assignment_group).
+    fields (fixed values by field name, such as assignment_group), close_code, states, set_states.
     """
 
     def __init__(
@@ -72,6 +81,8 @@ class ServiceNow:
             raise Rejected("The option longest_text has to be a number from 100.", code="options")
         self._longest = int(longest)
         self._fixed = object_option(options, "fields")
+        self._states, self._settable = state_options(options, _STATES, _SETTABLE)
+        self._close_code = text_option(options, "close_code", _CLOSE_CODE)
         self._account = Account(
             "ServiceNow",
             url,
@@ -109,7 +120,7 @@ class ServiceNow:
             "short_description": marked_subject(draft.subject, draft.reference, _LONGEST_SUBJECT),
             "description": to_text(draft.html, self._longest),
             "correlation_id": draft.reference,
-            "correlation_display": "CSC Portal",
+            "correlation_display": _DISPLAY,
         }
         answer = self._account.call("POST", f"/table/{self._table}", _shown(_FIELDS), json=body)
         return self._ref(member(answer.body, "result"))
@@ -117,12 +128,8 @@ class ServiceNow:
     def note(self, ticket_id: str, html: str, reference: str, *, retry: bool = False) -> None:
         """Add a work note, which customers don't see; it ends with its reference in brackets."""
         path, mark = self._path(ticket_id), f"[{reference}]"
-        if retry:
-            # Only as display value does a journal give its entries.
-            params = {**_shown("sys_id,work_notes"), "sysparm_display_value": "true"}
-            record = member(self._account.call("GET", path, params).body, "result")
-            if mark in str(member(record, "work_notes") or ""):
-                return
+        if retry and mark in self._journal(path):
+            return
         text = shortened(to_text(html, self._longest), self._longest - len(mark) - 1)
         # What stands in [code] would be shown as HTML.
         body = {"work_notes": _CODE_TAG.sub("[ ", f"{text}\n{mark}")}
@@ -132,6 +139,44 @@ class ServiceNow:
         """The record as it is now."""
         answer = self._account.call("GET", self._path(ticket_id), _shown(_FIELDS))
         return self._ref(member(answer.body, "result"))
+
+    def update(self, ticket_id: str, status: str) -> TicketRef:
+        """Set the state, with what ServiceNow wants of a resolved incident."""
+        wanted = self._settable[status]
+        body = {"state": wanted}
+        if status == RESOLVED:
+            body |= {"close_code": self._close_code, "close_notes": _CLOSE_NOTES}
+        answer = self._account.call("PATCH", self._path(ticket_id), _shown(_FIELDS), json=body)
+        record = member(answer.body, "result")
+        if str(member(record, "state")) != wanted:
+            # A rule of the instance undid it, or the user may not see or write the field.
+            raise Rejected(
+                "ServiceNow did not take the state. Let the user write state, close_code and "
+                "close_notes.",
+                status=answer.status,
+            )
+        return self._ref(record)
+
+    def changes(self, since: datetime) -> Iterator[TicketRef]:
+        """Our records by their last update."""
+        earliest = (since - _ZONES).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        query = f"correlation_display={_DISPLAY}^sys_updated_on>={earliest}^ORDERBYsys_id"
+        for page in range(_MAX_PAGES):
+            place = {"sysparm_limit": str(_PER_PAGE), "sysparm_offset": str(page * _PER_PAGE)}
+            records = self._records({"sysparm_query": query, **place})
+            yield from map(self._ref, records)
+            if len(records) < _PER_PAGE:
+                return
+
+    def notes(self, ticket_id: str) -> list[str]:
+        """The work notes, which ServiceNow gives as one text; entries are parted by empty lines."""
+        return [text for text in self._journal(self._path(ticket_id)).split("\n\n") if text.strip()]
+
+    def _journal(self, path: str) -> str:
+        # Only as display value does a journal give its entries.
+        params = {**_shown("sys_id,work_notes"), "sysparm_display_value": "true"}
+        record = member(self._account.call("GET", path, params).body, "result")
+        return str(member(record, "work_notes") or "")
 
     def _path(self, text: str) -> str:
         return f"/table/{self._table}/{ticket_id(text)}"
@@ -148,8 +193,14 @@ class ServiceNow:
     def _ref(self, record: object) -> TicketRef:
         found = self._account.needs(member(record, "sys_id"), "sys_id")
         page = f"/nav_to.do?uri={self._table}.do%3Fsys_id%3D{found}"
-        status = _STATES.get(str(member(record, "state")), OTHER)
-        return TicketRef(found, f"{self._account.base_url}{page}", status)
+        status = self._states.get(str(member(record, "state")).casefold(), OTHER)
+        return TicketRef(
+            found,
+            f"{self._account.base_url}{page}",
+            status,
+            resolution=str(member(record, "close_code") or ""),
+            assignee=str(member(record, "assigned_to") or ""),
+        )
 
 
 def _shown(fields: str) -> dict[str, str]:

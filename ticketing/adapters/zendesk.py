@@ -5,7 +5,7 @@ external_id. Comments are private: customers don't see them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 from clients.errors import ApiError, Conflict, Rejected, Unavailable
@@ -17,6 +17,7 @@ from ticketing.adapters.account import (
     Credential,
     Header,
     object_option,
+    state_options,
     text_option,
     ticket_id,
 )
@@ -35,6 +36,7 @@ from ticketing.adapters.plain_text import has_mark, marked_subject, shortened, t
 _API = "/api/v2"
 _LONGEST_SUBJECT = 150
 _LARGEST_COMMENT = 60_000  # bytes; Zendesk takes 64 KB
+_PER_PAGE = 100
 _MAX_PAGES = 100
 _PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 _STATES = {
@@ -46,13 +48,16 @@ _STATES = {
     "closed": CLOSED,
     "deleted": DELETED,
 }
+_SETTABLE = {OPEN: "open", RESOLVED: "solved"}
+_CLOCK_DIFFERENCE = timedelta(minutes=10)
 
 
 class Zendesk:
     """One account; see `ticketing.adapters.base.TicketSystem`.
 
     Options: auth (token or bearer), user (the agent's e-mail), requester_email, fields (fixed
-    values by field name, such as group_id or custom_fields).
+    values by field name, such as group_id or custom_fields), resolution_field (the id of the custom
+    field that says how a ticket ended), states, set_states.
     """
 
     def __init__(
@@ -66,6 +71,8 @@ class Zendesk:
         forget_secret: Callable[[], None] | None = None,
     ) -> None:
         self._fixed = object_option(options, "fields")
+        self._states, self._settable = state_options(options, _STATES, _SETTABLE)
+        self._resolution_field = text_option(options, "resolution_field")
         self._account = Account(
             "Zendesk",
             url,
@@ -131,6 +138,35 @@ class Zendesk:
         answer = self._account.call("GET", f"{self._path(ticket_id)}.json")
         return self._ref(member(answer.body, "ticket"))
 
+    def update(self, ticket_id: str, status: str) -> TicketRef:
+        """Set the status. A closed ticket takes none any more (Rejected)."""
+        body = {"ticket": {"status": self._settable[status]}}
+        answer = self._account.call("PUT", f"{self._path(ticket_id)}.json", json=body)
+        return self._ref(member(answer.body, "ticket"))
+
+    def changes(self, since: datetime) -> Iterator[TicketRef]:
+        """By the list, newest change first: the search index would be minutes late."""
+        earliest = (since - _CLOCK_DIFFERENCE).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for page in range(1, _MAX_PAGES + 1):
+            params = {
+                "sort_by": "updated_at",
+                "sort_order": "desc",
+                "per_page": str(_PER_PAGE),
+                "page": str(page),
+            }
+            body = self._account.call("GET", "/tickets.json", params).body
+            tickets = self._account.items(body, "tickets")
+            for ticket in tickets:
+                if str(ticket.get("updated_at") or "9") < earliest:
+                    return
+                yield self._ref(ticket)
+            if len(tickets) < _PER_PAGE:
+                return
+
+    def notes(self, ticket_id: str) -> list[str]:
+        """All comments but the first, which is the description."""
+        return list(self._comments(self._path(ticket_id)))[1:]
+
     def _path(self, text: str) -> str:
         return f"/tickets/{ticket_id(text)}"
 
@@ -148,8 +184,20 @@ class Zendesk:
 
     def _ref(self, ticket: object) -> TicketRef:
         found = self._account.needs(member(ticket, "id"), "ticket.id")
-        status = _STATES.get(str(member(ticket, "status")), OTHER)
-        return TicketRef(found, f"{self._account.base_url}/agent/tickets/{found}", status)
+        return TicketRef(
+            found,
+            f"{self._account.base_url}/agent/tickets/{found}",
+            self._states.get(str(member(ticket, "status")).casefold(), OTHER),
+            resolution=self._resolution(ticket),
+            assignee=str(member(ticket, "assignee_id") or ""),
+        )
+
+    def _resolution(self, ticket: object) -> str:
+        fields = member(ticket, "custom_fields")
+        for field in fields if isinstance(fields, list) else ():
+            if str(member(field, "id")) == self._resolution_field:
+                return str(member(field, "value") or "")
+        return ""
 
 
 def _fitting(html: str) -> str:
