@@ -67,6 +67,11 @@ class Config:
             "schedule": 20.0,
             "options": {"expires": 60},
         },
+        "outcomes": {
+            "task": "csc_portal.outcome.start_outcomes",
+            "schedule": 2.0,
+            "options": {"expires": 10},
+        },
         "hints": {
             "task": "csc_portal.push.take_hints",
             "schedule": 1.0,
@@ -86,7 +91,7 @@ class Config:
 
 
 app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
-for module in ("pipeline", "push", "tending"):
+for module in ("pipeline", "push", "tending", "outcome"):
     app.autodiscover_tasks(["csc_portal"], related_name=module)
 
 

@@ -34,6 +34,7 @@ from alerts.models import Poll
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
+from csc_portal.outcome_due import note_due
 from csc_portal.standing import note_failure, note_success
 from csc_portal.turns import turn
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
@@ -177,6 +178,7 @@ def run_ids(tenant: Tenant, ids: Iterable[str]) -> Run:
 
 def after_ingest(tenant: Tenant, content: Content, patience_s: float) -> Sent:
     """Plan what is owed, then send it. Enrichment and policy belong before the plan."""
+    note_due(tenant)
     if not _has_ticketing(tenant):
         return Sent()
     Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=timezone.now())
@@ -207,6 +209,7 @@ def send_deliveries(
             sent = dispatch(outlet, content or {}, timezone.now, at_once=patience_s > 0)
         total.tickets += sent.tickets
         total.notes += sent.notes
+        total.updates += sent.updates
         total.failed += sent.failed
         total.error = sent.error or total.error
         if not sent.wait_s or sent.wait_s > left:

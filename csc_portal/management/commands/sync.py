@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from csc_portal.management.base import PortalCommand
-from csc_portal.pipeline import Run, run_incidents, run_tenant, send_deliveries
+from csc_portal.outcome import Carried, carry_outcome
+from csc_portal.pipeline import Run, run_incidents, run_tenant
 
 SOURCES = ("alerts", "incidents", "secure-score", "inventory", "tickets", "all")
 PATIENCE_S = 600
@@ -27,25 +28,30 @@ def moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def report(run: Run) -> dict[str, Any]:
+def report(run: Run, carried: Carried | None = None) -> dict[str, Any]:
     """The counts that sync and replay print."""
+    carried = carried or Carried()
     result: dict[str, Any] = {
         **asdict(run.counts),
-        "tickets": run.sent.tickets,
-        "notes": run.sent.notes,
-        "write_backs": 0,
-        "failed": run.sent.failed + bool(run.error),
+        "tickets": run.sent.tickets + carried.sent.tickets,
+        "notes": run.sent.notes + carried.sent.notes,
+        "write_backs": carried.written.written,
+        "failed": run.sent.failed + bool(run.error) + carried.failed,
     }
+    result["closed"] += carried.synced.closed
     if run.noted:
         result["noted"] = run.noted
-    error = run.error or run.sent.error
+    error = run.error or run.sent.error or carried.problem
     if error:
         result["error"] = error
     return result
 
 
 class Command(PortalCommand):
-    help = "Read what is new for a tenant, make cases of it and send their tickets. Safe to repeat."
+    help = (
+        "Read what is new for a tenant, make cases of it, send their tickets, and carry what was "
+        "decided to Microsoft and what happened to tickets back. Safe to repeat."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
@@ -60,16 +66,23 @@ class Command(PortalCommand):
         since, until = options["since"], options["until"]
         if since and until and since >= until:
             raise CommandError("--since must be before --until.")
-        if options["source"] == "tickets":
-            run = Run(sent=send_deliveries(tenant, patience_s=PATIENCE_S))
-        elif options["source"] == "incidents":
+        source = options["source"]
+        if source == "tickets":
+            run = Run()
+        elif source == "incidents":
             run = run_incidents(tenant, since=since, until=until, patience_s=PATIENCE_S)
         else:
             run = run_tenant(
                 tenant,
                 since=since,
                 until=until,
-                incidents=options["source"] == "all",
+                incidents=source == "all",
                 patience_s=PATIENCE_S,
             )
-        return report(run)
+        carried = carry_outcome(
+            tenant,
+            patience_s=PATIENCE_S,
+            read_tickets=source in ("tickets", "all"),
+            deliver=source == "tickets",
+        )
+        return report(run, carried)
