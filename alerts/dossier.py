@@ -15,6 +15,7 @@ from enrichment.facts import AlertFacts, AssetMark, PastVerdicts, SharedTrace, S
 VIP, CROWN_JEWEL = "vip", "crown_jewel"
 SEVERITIES = ("unknown", "informational", "low", "medium", "high")
 """By rank, as rows hold it."""
+MEDIUM = SEVERITIES.index("medium")
 HIGH = SEVERITIES.index("high")
 
 
@@ -57,6 +58,7 @@ class Hit:
 class Dossier:
     """One case. `was_touched`: a person has worked on it, here, at Microsoft or in its ticket.
 
+    `has_open_neighbour`: another open case of weight is about the same person, about that time.
     `was_reopened`: somebody or something opened it again. `entities`: all pseudonyms of all things
     that its alerts name, with those that every one of its alerts names apart in `shared_entities`.
     `held_growth` and `held_severity`: what it was when it was snoozed or closed.
@@ -72,6 +74,7 @@ class Dossier:
     past: PastVerdicts = field(default_factory=PastVerdicts)
     shared_elsewhere: tuple[SharedTrace, ...] = ()
     hits: tuple[Hit, ...] = ()
+    has_open_neighbour: bool = False
     entities: frozenset[uuid.UUID] = frozenset()
     shared_entities: frozenset[uuid.UUID] = frozenset()
     was_touched: bool = False

@@ -9,11 +9,11 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from alerts.dossier import Dossier, Hit, JudgedAlert
+from alerts.dossier import MEDIUM, Dossier, Hit, JudgedAlert
 from alerts.facts_of import facts_of
-from alerts.models import Case
+from alerts.proof import PROVABLE
 from alerts.rows import run
 from enrichment.facts import AlertFacts
 
@@ -32,8 +32,8 @@ WITH RECURSIVE family (root, id) AS (
 SELECT c.id, c.severity, c.pillars, c.status, c.growth, c.closed_by, c.snoozed_until,
   c.snoozed_growth, c.snoozed_severity, c.opened_at, c.ticket_ref <> '',
   coalesce(t.touched, false) OR c.assignee_id IS NOT NULL OR c.status = 1,
-  coalesce(t.reopened, false), c.version, c.changed_at, c.decided, c.priority, c.terms::text,
-  c.is_vip, c.ticket_after, c.public_id, c.verdict
+  coalesce(t.reopened, false), c.version, c.changed_at, c.decided, c.priority,
+  c.is_vip, c.public_id, c.verdict
 FROM alerts_case c LEFT JOIN told t ON t.root = c.id WHERE c.id = ANY(%s) ORDER BY c.id
 """
 ALERTS = """
@@ -59,6 +59,21 @@ WHERE a.case_id = ANY(%s) AND p.at >= a.activity_at - interval '72 hours'
   AND p.at <= a.last_activity_at + interval '72 hours'
 ORDER BY a.case_id, p.at, p.record
 """
+# People of these cases who are named by another one that is open, raised and not small.
+NEIGHBOURS = """
+SELECT DISTINCT a.case_id FROM alerts_alert a
+JOIN alerts_alertentity l ON l.alert_id = a.id AND l.ties
+JOIN alerts_entity e ON e.id = l.entity_id AND e.kind IN ('user', 'mailbox')
+JOIN alerts_alertentity l2 ON l2.entity_id = l.entity_id AND l2.ties
+  AND l2.at >= l.at - %s AND l2.at <= l.at + %s
+JOIN alerts_alert b ON b.id = l2.alert_id AND b.case_id <> a.case_id
+JOIN alerts_case o ON o.id = b.case_id AND o.status < 2 AND o.severity >= %s
+  AND o.terms <> '[]' AND o.ticket_after IS NULL
+WHERE a.case_id = ANY(%s) AND lower(a.service_source) = ANY(%s)
+"""
+NEAR = timedelta(hours=24)
+"""Two cases about one person within this say something about each other."""
+RESOLVED = 2
 HAS_HITS = "SELECT EXISTS (SELECT FROM alerts_watchhit)"
 ENTITIES = """
 SELECT a.case_id, k.pseudonym, count(DISTINCT a.id)
@@ -79,15 +94,13 @@ class CaseState:
     changed_at: datetime
     decided: uuid.UUID | None
     priority: int
-    terms: str
     is_vip: bool
-    ticket_after: datetime | None
     public_id: uuid.UUID
     verdict: str
 
     @property
     def is_open(self) -> bool:
-        return self.dossier.status < Case.Status.RESOLVED
+        return self.dossier.status < RESOLVED
 
 
 def read_cases(case_ids: Sequence[int], *, with_entities: bool) -> list[CaseState]:
@@ -108,6 +121,7 @@ def read_cases(case_ids: Sequence[int], *, with_entities: bool) -> list[CaseStat
             )
         )
     hits = _hits(ids)
+    busy = {case for (case,) in run(NEIGHBOURS, [NEAR, NEAR, MEDIUM, ids, list(PROVABLE)])}
     every, shared = _entities(ids, alerts) if with_entities else ({}, {})
     return [
         CaseState(
@@ -118,7 +132,7 @@ def read_cases(case_ids: Sequence[int], *, with_entities: bool) -> list[CaseStat
                 pillars=row[2],
                 status=row[3],
                 growth=row[4],
-                closed_by=row[5] if row[3] == Case.Status.RESOLVED else "",
+                closed_by=row[5] if row[3] == RESOLVED else "",
                 snoozed_until=row[6],
                 held_growth=row[7],
                 held_severity=row[8],
@@ -130,6 +144,7 @@ def read_cases(case_ids: Sequence[int], *, with_entities: bool) -> list[CaseStat
                 past=evidence[row[0]].past,
                 shared_elsewhere=evidence[row[0]].shared_elsewhere,
                 hits=tuple(hits.get(row[0], ())),
+                has_open_neighbour=row[0] in busy,
                 entities=frozenset(every.get(row[0], ())),
                 shared_entities=frozenset(shared.get(row[0], ())),
             ),

@@ -70,7 +70,7 @@ class Judgement:
     """What is to become of the case, and why.
 
     `basis`: proof, rule, suppression, evidence or default. `wait_until`: no ticket before.
-    `known`: the facts as the rules saw them.
+    `known`: the facts as the rules saw them. `is_same`: what was decided before still holds.
     """
 
     outcome: str
@@ -84,6 +84,7 @@ class Judgement:
     wait_until: datetime | None = None
     snoozed_until: datetime | None = None
     known: Mapping[str, Value | None] = field(default_factory=dict)
+    is_same: bool = False
 
     @property
     def digest(self) -> uuid.UUID:
@@ -150,6 +151,7 @@ def judge(dossier: Dossier, settings: Settings, now: datetime) -> Judgement | No
         wait_until=found.wait_until,
         snoozed_until=found.snoozed_until,
         known=facts,
+        is_same=found.is_same,
     )
 
 
@@ -182,12 +184,13 @@ class _Found:
     proof: Proof | None = None
     wait_until: datetime | None = None
     snoozed_until: datetime | None = None
+    is_same: bool = False
 
 
 def _ending(dossier: Dossier, settings: Settings, wanted: policy.Outcome, now: datetime) -> _Found:
     if dossier.snoozed_until is not None and dossier.snoozed_until > now and not dossier.has_moved:
         reason = Reason("snoozed", "The case is snoozed.")
-        return _Found(SNOOZED, reasons=(reason,), snoozed_until=dossier.snoozed_until)
+        return _Found(SNOOZED, reasons=(reason,), snoozed_until=dossier.snoozed_until, is_same=True)
     if dossier.was_touched:
         return _Found(reasons=(Reason("touched", "A person has worked on the case."),))
     if wanted.tickets:

@@ -148,6 +148,10 @@ CASE_CONDITIONS: Mapping[str, tuple[Callable[[Dossier], bool], str]] = {
         lambda d: not d.shared_elsewhere,
         "Its token, session, device or address is in another open case.",
     ),
+    "neighbour": (
+        lambda d: not d.has_open_neighbour,
+        "Another open case is about the same person, about that time.",
+    ),
     "watch": (lambda d: not d.hits, "A risky directory change followed."),
     "past_real": (_past_is_clean, "The same was real before, for the same person or thing."),
 }

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from alerts.models import Case, CaseEvent
+from alerts.models.case import AT_ONCE
 from alerts.refresh import publish
 from alerts.verdicts import FALSE_POSITIVE, SEVERITY_REASONS, problem_of
 
@@ -169,7 +170,7 @@ def _judged(verdict: str, determination: str, reason: str) -> dict[str, object]:
 
 CHANGING = (
     "status", "verdict", "determination", "verdict_reason", "closed_by", "severity",
-    "severity_by_hand", "assignee_id", "version", "changed_at",
+    "severity_by_hand", "assignee_id", "judge_at", "version", "changed_at",
 )  # fmt: skip
 
 
@@ -200,6 +201,7 @@ def _change(
         for name, value in after.items():
             setattr(case, name, value)
         case.version += 1
+        case.judge_at = AT_ONCE
         case.changed_at = Now()
         changed.append(case)
         facts = {"before": {name: before[name] for name in after}, "after": after, **(more or {})}

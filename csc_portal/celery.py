@@ -67,6 +67,11 @@ class Config:
             "schedule": 20.0,
             "options": {"expires": 60},
         },
+        "what is to be judged": {
+            "task": "csc_portal.judge_due.start_judgements",
+            "schedule": 10.0,
+            "options": {"expires": 30},
+        },
         "outcomes": {
             "task": "csc_portal.outcome.start_outcomes",
             "schedule": 2.0,
@@ -82,6 +87,16 @@ class Config:
             "schedule": 30.0,
             "options": {"expires": 60},
         },
+        "audit seals": {
+            "task": "csc_portal.sealing.seal_audit",
+            "schedule": 5.0,
+            "options": {"expires": 20},
+        },
+        "audit seals left out": {
+            "task": "csc_portal.sealing.seal_audit",
+            "schedule": 86400.0,
+            "args": (True,),
+        },
         "housekeeping": {"task": "csc_portal.tending.tidy", "schedule": 3600.0},
     }
 
@@ -91,7 +106,7 @@ class Config:
 
 
 app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
-for module in ("pipeline", "push", "tending", "outcome"):
+for module in ("pipeline", "push", "sealing", "tending", "judge_due", "outcome"):
     app.autodiscover_tasks(["csc_portal"], related_name=module)
 
 

@@ -1,10 +1,10 @@
 """What follows what. The one place that knows the order of the stages.
 
-    start_due -> poll_tenant -> (ingest, cases) -> plan deliveries -> deliver
+    start_due -> poll_tenant -> (ingest, cases) -> judge -> plan deliveries -> deliver
     sweep: whatever stands still is started again, from what Postgres says
 
-A task opens nothing bigger than one tenant and carries only its id. Enrichment and policy will
-stand between the cases and the deliveries, in `after_ingest`.
+A task opens nothing bigger than one tenant and carries only its id. What is found out about cases
+and decided stands between them and the deliveries, in `after_ingest`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from alerts.models import Poll
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
+from csc_portal.judgement import judge
 from csc_portal.outcome_due import note_due
 from csc_portal.standing import note_failure, note_success
 from csc_portal.turns import turn
@@ -97,7 +98,7 @@ def run_tenant(
         if _wants_incidents(tenant, run) if incidents is None else incidents:
             run.counts.updated += _follow_merges(tenant, run, since, until).updated
         note_success(tenant)
-    run.sent = after_ingest(tenant, content, patience_s)
+    run.sent = after_ingest(tenant, content, patience_s, run.counts)
     return run
 
 
@@ -117,7 +118,7 @@ def run_incidents(
     """Follow merges of incidents alone."""
     run = Run()
     run.counts = _follow_merges(tenant, run, since, until)
-    run.sent = after_ingest(tenant, {}, patience_s)
+    run.sent = after_ingest(tenant, {}, patience_s, run.counts)
     return run
 
 
@@ -152,7 +153,7 @@ def run_documents(
     for page in documents:
         counts, _ = take_documents(tenant, page, pseudonymiser, content.update)
         run.counts += counts
-    run.sent = after_ingest(tenant, content, patience_s)
+    run.sent = after_ingest(tenant, content, patience_s, run.counts)
     return run
 
 
@@ -172,12 +173,17 @@ def run_ids(tenant: Tenant, ids: Iterable[str]) -> Run:
         logger.warning("alerts not read by id tenant_id=%s count=%d", tenant.pk, len(errors))
         waits = [getattr(err, "retry_after_s", None) or 0 for err in errors]
         poll_at_once(tenant, timedelta(seconds=max(waits)))
-    run.sent = after_ingest(tenant, content, patience_s=0)
+    run.sent = after_ingest(tenant, content, 0, run.counts)
     return run
 
 
-def after_ingest(tenant: Tenant, content: Content, patience_s: float) -> Sent:
-    """Plan what is owed, then send it. Enrichment and policy belong before the plan."""
+def after_ingest(
+    tenant: Tenant, content: Content, patience_s: float, counts: Counts | None = None
+) -> Sent:
+    """Judge what is new or due, plan what is owed, then send it. `counts`: gets what was closed."""
+    decided = judge(tenant, content, timezone.now())
+    if counts is not None:
+        counts.closed += decided.ended
     note_due(tenant)
     if not _has_ticketing(tenant):
         return Sent()

@@ -14,6 +14,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from alerts.chain import pillar_of
+from alerts.priority import ticket_priority
 from alerts.records import AlertRecord, EntityRecord, Kind, Pillar
 from tenants.canonical import clean
 from ticketing.adapters.base import TicketDraft
@@ -24,7 +25,6 @@ _ROOM_FOR_END = 1_000
 _LONGEST_TEXT = 6_000
 _LONGEST_DETAIL = 500
 _MOST_LINES = 40  # of a text
-_URGENT, _HIGH, _MEDIUM = 85, 60, 30  # a case's priority from which a ticket is at least that
 
 SEVERITIES = ("Unknown", "Informational", "Low", "Medium", "High")
 _HEADINGS = {
@@ -68,7 +68,7 @@ def draft_ticket(
         reference=reference,
         subject=_subject(title, LONGEST_SUBJECT - len(reference) - 3),
         html=_html([], case, alerts, portal_url),
-        priority=_ticket_priority(case.priority),
+        priority=ticket_priority(case.priority),
         tags=("csc-portal", f"severity-{severity}"),
     )
 
@@ -86,10 +86,6 @@ def draft_merge_note(reference: str, url: str) -> str:
     shown = escape(_one_line(reference))
     link = _link(url, shown) if _is_https(url) else shown
     return f"<p>This case was merged into another one, which goes on in ticket {link}.</p>"
-
-
-def _ticket_priority(priority: int) -> int:
-    return 1 + sum(priority >= threshold for threshold in (_MEDIUM, _HIGH, _URGENT))
 
 
 def _subject(text: str, length: int) -> str:

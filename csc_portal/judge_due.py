@@ -1,0 +1,39 @@
+"""Tasks for judgements that fall due by themselves: late facts, watches, snoozes, waits."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from clients.throttle import Priority, at_priority
+from csc_portal.pipeline import active_tenant, after_ingest, lane
+from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
+
+STUCK_AFTER = timedelta(minutes=2)
+"""A judgement that was asked for and not noted as done by then is asked for again."""
+
+
+@shared_task(time_limit=60, soft_time_limit=50)
+def start_judgements() -> None:
+    """Start the judgement of every tenant that is due, each once."""
+    now = timezone.now()
+    due = Tenant.objects.filter(state=Tenant.State.ACTIVE, next_judgement_at__lte=now)
+    for tenant in due.order_by("next_judgement_at")[:500]:
+        # Compare and set: two beats or a slow worker start it once.
+        claimed = Tenant.objects.filter(pk=tenant.pk, next_judgement_at=tenant.next_judgement_at)
+        if claimed.update(next_judgement_at=now + STUCK_AFTER):
+            judge_tenant.apply_async((tenant.pk,), queue=lane(tenant, "ingest"))
+
+
+@shared_task(time_limit=900, soft_time_limit=840)
+@at_priority(Priority.POLL)
+def judge_tenant(tenant_id: int) -> None:
+    """Ask again what is due, watch, decide, and send what is owed then."""
+    tenant = active_tenant(tenant_id)
+    if tenant is not None:
+        after_ingest(tenant, {}, patience_s=0)
