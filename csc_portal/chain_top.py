@@ -14,12 +14,19 @@ NEWEST_CASES = 500
 SHOWN = 40
 
 NAMED_MOST = """
-SELECT e.kind, e.pseudonym, count(DISTINCT a.case_id) AS cases, count(*) AS alerts
+SELECT n.kind, n.pseudonym, n.cases, n.alerts, EXISTS (
+  SELECT FROM alerts_entitykey k
+  JOIN alerts_assetmember m ON m.pseudonym = k.pseudonym
+  JOIN alerts_assetclass c ON c.id = m.asset_class_id AND c.kind = 'vip'
+  WHERE k.entity_id = n.id)
+FROM (
+SELECT e.id, e.kind, e.pseudonym, count(DISTINCT a.case_id) AS cases, count(*) AS alerts
 FROM (SELECT id FROM alerts_case WHERE status < 2 ORDER BY id DESC LIMIT %s) AS c
 JOIN alerts_alert a ON a.case_id = c.id
 JOIN alerts_alertentity l ON l.alert_id = a.id
 JOIN alerts_entity e ON e.id = l.entity_id
 GROUP BY e.id ORDER BY cases DESC, alerts DESC, e.id LIMIT %s
+) AS n ORDER BY n.cases DESC, n.alerts DESC, n.id
 """
 
 
@@ -29,6 +36,7 @@ class Top:
     pseudonym: uuid.UUID
     cases: int
     alerts: int
+    is_vip: bool
 
     @property
     def pillar(self) -> str:

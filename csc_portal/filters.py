@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from alerts.models import Case
+from csc_portal.ordering import NEWEST, ORDERINGS, Ordering
 from tenants.models import PILLARS, SEVERITIES, QueueEntry
 
 ANY = "any"
@@ -23,6 +24,12 @@ SEVERITY_RANKS = {name: rank for rank, name in enumerate(SEVERITIES)}
 PILLAR_BITS = {name: 1 << bit for bit, name in enumerate(PILLARS)}
 VERDICTS = {"none": "", **{value: value for value in Case.Verdict.values}}
 ASSIGNEES = ("me", "none", "anyone")
+DUE = {
+    "breached": "q.due_at < now()",
+    "soon": "q.due_at >= now() AND q.due_at < now() + interval '1 hour'",
+    "fine": "(q.due_at >= now() + interval '1 hour' OR q.due_at IS NULL)",
+}
+IS_SNOOZED = "q.snoozed_until > now()"
 DEFAULT_STATUSES = ("new", "in_progress")
 DEFAULT_SEVERITIES = ("unknown", "low", "medium", "high")
 """Without unknown ones a case whose severity can't be read would be seen by nobody."""
@@ -34,28 +41,43 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "verdict": tuple(VERDICTS),
     "assignee": ASSIGNEES,
     "ticket": ("yes", "no"),
+    "vip": ("yes", "no"),
+    "also": PILLARS,
+    "sla": tuple(DUE),
+    "snoozed": ("yes", ANY),
+    "sort": tuple(ORDERINGS),
 }
+_MANY = ("status", "severity", "pillar", "also", "verdict", "sla")
+_SINGLE = ("assignee", "ticket", "vip", "snoozed", "sort")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Fields are the parameters of the query string; empty means the default or no restriction.
 
-    `tenant` holds slugs, which the caller resolves. `problems` are sentences for people.
+    `tenant` and `group` hold slugs, which the caller resolves. A case touches one of `pillar`, and
+    all of `also`. `view`: the saved view that this came from. `problems`: sentences for people.
     """
 
     tenant: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     severity: tuple[str, ...] = ()
     pillar: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     verdict: tuple[str, ...] = ()
     assignee: str = ""
     ticket: str = ""
+    vip: str = ""
+    sla: tuple[str, ...] = ()
+    snoozed: str = ""
     q: str = ""
     entity: str = ""
     since: str = ""
     until: str = ""
+    sort: str = ""
+    view: str = ""
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -73,8 +95,15 @@ class Filter:
 
     @property
     def is_default(self) -> bool:
-        """Nothing but the tenants was chosen."""
-        return replace(self, tenant=()) == Filter()
+        """Nothing but the tenants, the order and the view was chosen."""
+        return replace(self, tenant=(), group=(), sort="", view="") == Filter()
+
+    @property
+    def ordering(self) -> Ordering:
+        """The order in effect: closed cases are many, and only by time is there an index."""
+        if "resolved" in self.statuses and not ORDERINGS.get(self.sort, NEWEST).is_by_time:
+            return NEWEST
+        return ORDERINGS.get(self.sort, NEWEST)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -88,8 +117,14 @@ class Filter:
 
     @property
     def cleared(self) -> str:
-        """The query string with the tenants alone."""
-        return Filter(tenant=self.tenant).query()
+        """The query string with the tenants and the order alone."""
+        view = ANY if self.view else ""  # else the view that the queue opens with would be back
+        return Filter(self.tenant, self.group, sort=self.sort, view=view).query()
+
+    @property
+    def without_tenants(self) -> str:
+        """What a saved view keeps."""
+        return self.query(tenant=(), group=(), view="", since="", until="")
 
     def query(self, **changes: Any) -> str:
         """The query string, with some fields changed; "" for the default."""
@@ -111,16 +146,18 @@ def parse(query: QueryDict) -> Filter:
     problems: list[str] = []
     values: dict[str, Any] = {
         "tenant": tuple(dict.fromkeys(query.getlist("tenant")))[:200],
+        "group": tuple(dict.fromkeys(query.getlist("group")))[:200],
         "source": tuple(dict.fromkeys(map(_plain, query.getlist("source"))))[:20],
     }
-    for name in ("status", "severity", "pillar", "verdict"):
+    for name in _MANY:
         given = tuple(dict.fromkeys(filter(None, query.getlist(name))))
         values[name] = tuple(item for item in given if _is_choice(name, item, problems))
-    for name in ("assignee", "ticket"):
+    for name in _SINGLE:
         given_one = query.get(name, "")
         values[name] = given_one if given_one and _is_choice(name, given_one, problems) else ""
     values["q"] = _plain(query.get("q", ""))
-    values["entity"] = _entity(query.get("entity", ""), problems)
+    values["entity"] = _pseudonym(query.get("entity", ""), problems)
+    values["view"] = _view(query.get("view", ""))
     for name in ("since", "until"):
         values[name] = _time(name, query.get(name, ""), problems)
     return Filter(**values, problems=tuple(problems))
@@ -159,6 +196,9 @@ def checked(wanted: Filter) -> Condition:
     if wanted.pillar:
         bits = sum(PILLAR_BITS[name] for name in wanted.pillar)
         met &= Condition("q.pillars & %s > 0", (bits,))
+    if wanted.also:
+        bits = sum(PILLAR_BITS[name] for name in wanted.also)
+        met &= Condition("q.pillars & %s = %s", (bits, bits))
     if wanted.source:
         met &= Condition("q.source = ANY(%s)", (list(wanted.source),))
     if wanted.verdict:
@@ -168,6 +208,14 @@ def checked(wanted: Filter) -> Condition:
         met &= Condition(f"q.assignee_id IS {nobody}NULL")
     if wanted.ticket:
         met &= Condition(f"q.ticket_ref {'<>' if wanted.ticket == 'yes' else '='} ''")
+    if wanted.vip:
+        met &= Condition(f"{'' if wanted.vip == 'yes' else 'NOT '}q.is_vip")
+    if wanted.sla:
+        met &= Condition(f"({' OR '.join(DUE[name] for name in wanted.sla)})")
+    if wanted.snoozed == "yes":
+        met &= Condition(IS_SNOOZED)
+    elif not wanted.snoozed:
+        met &= Condition(f"({IS_SNOOZED}) IS NOT TRUE")
     if wanted.q:
         met &= Condition("q.title ILIKE %s", (_like(wanted.q),))
     return met
@@ -206,7 +254,15 @@ def _is_choice(name: str, value: str, problems: list[str]) -> bool:
     return False
 
 
-def _entity(text: str, problems: list[str]) -> str:
+def _view(text: str) -> str:
+    """The id of a saved view, or ANY for the queue as it is without one; others are ignored."""
+    try:
+        return text if text in ("", ANY) else str(uuid.UUID(text))
+    except ValueError:
+        return ""
+
+
+def _pseudonym(text: str, problems: list[str]) -> str:
     if not text:
         return ""
     try:

@@ -11,12 +11,15 @@ import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 from alerts.rows import run
 from csc_portal.filters import Condition, Filter, checked, walked
-from tenants.models import PILLARS, ROLLUP_CELLS, SEVERITIES
+from csc_portal.ordering import Ordering
+from tenants.models import ROLLUP_CELLS, SEVERITIES
 from tenants.scope import granted
 
 PAGE_SIZE = 50
@@ -24,8 +27,6 @@ MOST_CHANGES = 200
 SCANS = 10_000
 """So many rows are looked at for a page. A filter that no index serves (rare products, words of a
 title: under row-level security none may) then ends with a cursor to go on, not in a long wait."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 _SNAPSHOT = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?")
 _LONGEST_SNAPSHOT = 4000
 
@@ -57,10 +58,16 @@ class Row:
     last_activity_at: datetime
     opened_at: datetime
     changed_at: datetime
+    due_at: datetime | None
+    snoozed_until: datetime | None
 
     @property
     def more_entities(self) -> int:
         return max(0, self.entity_count - len(self.entities))
+
+    @property
+    def is_snoozed(self) -> bool:
+        return bool(self.snoozed_until and self.snoozed_until > timezone.now())
 
     @property
     def seen_state(self) -> str:
@@ -99,13 +106,13 @@ SELECT now_seen.snapshot, found.* FROM (SELECT pg_current_snapshot()::text AS sn
 LEFT JOIN LATERAL (
   SELECT {columns} FROM (
     SELECT q.* FROM tenants_queueentry q WHERE {walked}
-    ORDER BY q.last_activity_at {way}, q.id {way} LIMIT {scans}) AS q
-  WHERE {checked} ORDER BY q.last_activity_at {way}, q.id {way} LIMIT %s
+    ORDER BY {order} LIMIT {scans}) AS q
+  WHERE {checked} ORDER BY {order} LIMIT %s
 ) AS found ON true
 """
 _LAST_SCANNED = """
-SELECT q.last_activity_at, q.id FROM tenants_queueentry q WHERE {walked}
-ORDER BY q.last_activity_at DESC, q.id DESC OFFSET {scans} - 1 LIMIT 1
+SELECT {columns} FROM tenants_queueentry q WHERE {walked}
+ORDER BY {order} OFFSET {scans} - 1 LIMIT 1
 """
 _CHANGES = """
 SELECT now_seen.snapshot, found.* FROM (SELECT pg_current_snapshot()::text AS snapshot) AS now_seen
@@ -131,7 +138,7 @@ def page(
     public_ids: Sequence[uuid.UUID] | None = None,
     total: int = SCANS,
 ) -> Page:
-    """Rows of the tenants that meet the filter, newest activity first.
+    """Rows of the tenants that meet the filter, in its order.
 
     `after`, `before`: a cursor of an earlier page; one that can't be read counts as none. `cases`
     and `public_ids`: only these, the former as (tenant id, case id).
@@ -143,17 +150,17 @@ def page(
         walk &= Condition(_CASES, given)
     if public_ids is not None:
         walk &= Condition("q.public_id = ANY(%s)", (list(public_ids),))
-    cursor = _read_cursor(before or after)
+    order = wanted.ordering
+    cursor = order.read(before or after)
     is_back = bool(before and cursor)
     if cursor:
-        sign = ">" if is_back else "<"
-        walk &= Condition(f"(q.last_activity_at, q.id) {sign} (%s, %s)", tuple(cursor))
+        walk &= Condition(*order.beyond(cursor, is_back=is_back))
     met = checked(wanted)
     statement = _PAGE.format(
         columns=_COLUMNS,
         walked=walk.sql,
         checked=met.sql,
-        way="ASC" if is_back else "DESC",
+        order=order.by(is_back=is_back),
         scans=SCANS,
     )
     with granted(tenant_ids):
@@ -162,7 +169,7 @@ def page(
         has_more = len(rows) > limit
         # Where the walk ended matters only to a page that is not full, in a long queue.
         is_complete = has_more or is_back or met.sql == "true" or total < SCANS
-        cut = "" if is_complete else _last_scanned(walk)
+        cut = "" if is_complete else _last_scanned(walk, order)
     rows = rows[:limit]
     if is_back:
         rows.reverse()
@@ -170,17 +177,25 @@ def page(
     is_first = not cursor or (is_back and not has_more)
     return Page(
         rows,
-        cut or ("" if not rows or is_last else _write_cursor(rows[-1])),
-        "" if not rows or is_first else _write_cursor(rows[0]),
+        cut or ("" if not rows or is_last else _cursor(order, rows[-1])),
+        "" if not rows or is_first else _cursor(order, rows[0]),
         answer[0][0],
         bool(cut),
     )
 
 
-def _last_scanned(walk: Condition) -> str:
+def _last_scanned(walk: Condition, order: Ordering) -> str:
     """The cursor of the last row that was looked at; "" if there were fewer than SCANS."""
-    found = run(_LAST_SCANNED.format(walked=walk.sql, scans=SCANS), walk.parameters)
-    return f"{(found[0][0] - EPOCH) // MICROSECOND}-{found[0][1]}" if found else ""
+    columns = ", ".join(f"q.{column}" for column in order.columns)
+    statement = _LAST_SCANNED.format(
+        columns=columns, walked=walk.sql, order=order.by(), scans=SCANS
+    )
+    found = run(statement, walk.parameters)
+    return order.cursor(found[0]) if found else ""
+
+
+def _cursor(order: Ordering, row: Row) -> str:
+    return order.cursor([getattr(row, column) for column in order.columns])
 
 
 def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> Changes:
@@ -216,15 +231,6 @@ def _row(values: Sequence[Any]) -> Row:
         (kind, uuid.UUID(pseudonym)) for kind, pseudonym in json.loads(columns[_ENTITIES])
     ]
     return Row(*columns)
-
-
-def _write_cursor(row: Row) -> str:
-    return f"{(row.last_activity_at - EPOCH) // MICROSECOND}-{row.id}"
-
-
-def _read_cursor(text: str) -> list[object]:
-    match = re.fullmatch(r"(\d{1,17})-(\d{1,18})", text)
-    return [EPOCH + int(match[1]) * MICROSECOND, int(match[2])] if match else []
 
 
 # --- counts ---------------------------------------------------------------------------------------
@@ -273,18 +279,6 @@ _BY_TENANT = f"""
 SELECT tenant_id, {", ".join(f"open_{name}" for name in SEVERITIES)}
 FROM tenants_queuerollup WHERE tenant_id = ANY(%s)
 """  # noqa: S608
-_HOURS = """
-SELECT h.hour, c.open, c.high
-FROM generate_series(%s::timestamptz, %s::timestamptz, interval '1 hour') AS h(hour)
-CROSS JOIN LATERAL (
-  SELECT count(*) AS open, count(*) FILTER (WHERE severity = 4) AS high FROM (
-    SELECT q.severity FROM tenants_queueentry q
-    WHERE q.tenant_id = ANY(%s) AND q.status < 2
-      AND q.last_activity_at >= h.hour AND q.last_activity_at < h.hour + interval '1 hour'
-    LIMIT %s) AS bounded
-) AS c ORDER BY h.hour
-"""
-MOST_AN_HOUR = 1000
 
 
 def counts(tenant_ids: Sequence[int]) -> Counts:
@@ -304,47 +298,6 @@ def open_by_tenant(tenant_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     with granted(tenant_ids):
         rows = run(_BY_TENANT, [list(tenant_ids)])
     return {row[0]: dict(zip(SEVERITIES, row[1:], strict=True)) for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """Open cases whose last activity fell into the hour; at most MOST_AN_HOUR are counted."""
-
-    start: datetime
-    open: int
-    high: int
-
-    @property
-    def end(self) -> datetime:
-        return self.start + timedelta(hours=1)
-
-
-def hours(tenant_ids: Sequence[int], now: datetime, count: int = 24) -> list[Hour]:
-    last = now.replace(minute=0, second=0, microsecond=0)
-    first = last - timedelta(hours=count - 1)
-    with granted(tenant_ids):
-        return [Hour(*row) for row in run(_HOURS, [first, last, list(tenant_ids), MOST_AN_HOUR])]
-
-
-_TOGETHER = """
-SELECT pillars, count(*) FROM (
-  SELECT q.pillars FROM tenants_queueentry q WHERE q.tenant_id = ANY(%s) AND q.status < 2
-  ORDER BY q.last_activity_at DESC, q.id DESC LIMIT %s) AS newest
-GROUP BY pillars
-"""
-
-
-def touched_together(tenant_ids: Sequence[int], limit: int = 5_000) -> dict[tuple[str, str], int]:
-    """(pillar, pillar) -> how many of the newest open cases touch both."""
-    with granted(tenant_ids):
-        groups = run(_TOGETHER, [list(tenant_ids), limit])
-    pairs: dict[tuple[str, str], int] = {}
-    for bits, number in groups:
-        touched = [name for bit, name in enumerate(PILLARS) if bits & 1 << bit]
-        for index, one in enumerate(touched):
-            for other in touched[index + 1 :]:
-                pairs[one, other] = pairs.get((one, other), 0) + number
-    return pairs
 
 
 # --- entities -------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from csc_portal.web.desk import Desk, desk_of
@@ -18,9 +18,41 @@ THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
 
 
+TOUR_ENDS = ("done", "again")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the navigation. `key` follows `g` on the keyboard; `names` are the addresses below
+    it; `right`: only who has it somewhere sees the entry.
+    """
+
+    label: str
+    name: str
+    icon: str
+    key: str
+    names: tuple[str, ...] = ()
+    right: Right | None = None
+
+
+PAGES = (
+    Page("Queue", "queue", "inbox", "q", ("case",)),
+    Page("Chain", "chain", "link", "c"),
+    Page("Entities", "entities", "fingerprint", "e", ("entity",)),
+    Page("Tenants", "tenants", "building", "t", ("tenant", "tenant-new", "onboarding-step")),
+    Page("Secure Score", "secure-score", "chart-bar", "o"),
+    Page("Azure coverage", "azure", "cloud", "z"),
+    Page("Reports", "reports", "file", "p"),
+    Page("Health", "health", "activity", "h", right=Right.SEE_HEALTH),
+    Page("Audit", "audit", "history", "a", right=Right.SEE_AUDIT),
+    Page("Settings", "settings", "settings", "s"),
+)
+"""In the order of the bar. An entry shows as soon as its address exists (csc_portal/urls.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the navigation. `key` follows `g` on the keyboard."""
+    """One entry of the navigation for one user."""
 
     label: str
     url: str
@@ -29,13 +61,13 @@ class Entry:
     is_current: bool
 
 
-PAGES = (
-    ("Queue", "queue", "inbox", "q", ("queue", "case", "entity")),
-    ("Chain", "chain", "link", "c", ("chain",)),
-    ("Tenants", "tenants", "building", "t", ("tenants", "tenant", "tenant-new")),
-    ("Health", "health", "activity", "h", ("health",)),
-)
-AUDIT = ("Audit", "audit", "history", "a", ("audit",))
+@cache
+def _address(name: str) -> str:
+    """ "" for a page that this portal does not have."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
 
 
 class Frame:
@@ -48,20 +80,23 @@ class Frame:
     def desk(self) -> Desk:
         return desk_of(self._request)
 
-    @property
+    @cached_property
     def navigation(self) -> list[Entry]:
         match = self._request.resolver_match
-        current = match.url_name if match else ""
+        current = (match.url_name if match else "") or ""
         query = f"?{self.desk.query}" if self.desk.query else ""
-        pages = [*PAGES, AUDIT] if self.sees_audit else PAGES
+        rights = self.desk.rights
         return [
-            Entry(label, reverse(name) + query, icon, key, current in names)
-            for label, name, icon, key, names in pages
+            Entry(
+                page.label,
+                _address(page.name) + query,
+                page.icon,
+                page.key,
+                current == page.name or current in page.names,
+            )
+            for page in PAGES
+            if _address(page.name) and (page.right is None or rights.may_somewhere(page.right))
         ]
-
-    @property
-    def sees_audit(self) -> bool:
-        return self.desk.rights.may_somewhere(Right.SEE_AUDIT)
 
     @property
     def theme(self) -> str:
@@ -79,6 +114,15 @@ class Frame:
     @property
     def has_single_keys(self) -> bool:
         return bool(self._preferences.get("single_keys", True))
+
+    @property
+    def time_zone(self) -> str:
+        return str(self._preferences.get("time_zone") or "UTC")
+
+    @property
+    def shows_tour(self) -> bool:
+        """Until it was seen or left once, or when it is asked for again."""
+        return self._preferences.get("tour") != "done"
 
     @property
     def shows_names(self) -> bool:

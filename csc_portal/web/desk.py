@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
-from csc_portal.access import Rights, TenantRef, rights_of
+from csc_portal.access import Group, Rights, TenantRef, groups_of, rights_of
 from tenants.models import User
 
 ALL = "all"
@@ -19,29 +19,56 @@ MOST_KEPT = 200
 
 @dataclass(frozen=True)
 class Desk:
-    """`asked`: slugs in the address, which win over those `kept` in the user's preferences."""
+    """`asked`: slugs in the address, which win over those `kept` in the user's preferences; the
+    same for groups of tenants. `known_groups` are read only if one is asked for or kept.
+    """
 
     rights: Rights
     asked: tuple[str, ...]
     kept: tuple[str, ...]
+    asked_groups: tuple[str, ...] = ()
+    kept_groups: tuple[str, ...] = ()
+    known_groups: tuple[Group, ...] = ()
+
+    @property
+    def _is_asked(self) -> bool:
+        return bool(self.asked or self.asked_groups)
+
+    @cached_property
+    def picked(self) -> tuple[TenantRef, ...]:
+        """Tenants that were chosen one by one."""
+        if ALL in self.asked:
+            return ()
+        return self.rights.by_slug(self.asked if self._is_asked else self.kept)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Groups that were chosen, with those of their tenants that are the user's."""
+        if ALL in self.asked:
+            return ()
+        wanted = self.asked_groups if self._is_asked else self.kept_groups
+        return tuple(group for group in self.known_groups if group.slug in wanted)
 
     @cached_property
     def chosen(self) -> tuple[TenantRef, ...]:
-        """Tenants that the page is narrowed to; empty means all."""
-        if ALL in self.asked:
-            return ()
-        return self.rights.by_slug(self.asked or self.kept)
+        """Tenants that the page is narrowed to, alone or by a group; empty means all."""
+        wanted = {tenant.pk for tenant in self.picked}
+        wanted.update(pk for group in self.groups for pk in group.tenant_ids)
+        return tuple(tenant for tenant in self.rights.tenants.values() if tenant.pk in wanted)
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:
-        """Slugs asked for that the user has no tenant for, be there one or not."""
+        """Slugs asked for that the user has no tenant or group for, be there one or not."""
         known = {tenant.slug for tenant in self.rights.tenants.values()} | {ALL}
-        return tuple(slug[:40] for slug in self.asked if slug not in known)
+        groups = {group.slug for group in self.known_groups}
+        lost = [slug for slug in self.asked if slug not in known]
+        lost += [slug for slug in self.asked_groups if slug not in groups]
+        return tuple(slug[:40] for slug in lost)
 
     @cached_property
     def ids(self) -> tuple[int, ...]:
         """Tenants that the page may read. What is unknown never widens it."""
-        if self.chosen or self.unknown:
+        if self.is_narrowed:
             return tuple(tenant.pk for tenant in self.chosen)
         return self.rights.ids
 
@@ -50,12 +77,17 @@ class Desk:
         return bool(self.chosen or self.unknown)
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """What keeps the scope in an address."""
+        pairs = [("tenant", tenant.slug) for tenant in self.picked]
+        pairs += [("group", group.slug) for group in self.groups]
+        if not pairs and (self.kept or self.kept_groups):
+            pairs = [("tenant", ALL)]
+        return pairs
+
+    @property
     def query(self) -> str:
-        """What keeps the scope in a link."""
-        slugs = [tenant.slug for tenant in self.chosen]
-        if not slugs and self.kept:
-            slugs = [ALL]
-        return urlencode([("tenant", slug) for slug in slugs])
+        return urlencode(self.pairs)
 
     @property
     def may_act(self) -> bool:
@@ -75,8 +107,17 @@ def desk_of(request: HttpRequest) -> Desk:
     """Made once a request."""
     desk = getattr(request, "_desk", None)
     if desk is None:
-        kept = user_of(request).preferences.get("tenants", ())
-        asked = tuple(dict.fromkeys(request.GET.getlist("tenant")))[:MOST_KEPT]
-        desk = Desk(rights_of(user_of(request)), asked, tuple(kept))
+        user = user_of(request)
+        rights = rights_of(user)
+        asked, groups = (_slugs(request, name) for name in ("tenant", "group"))
+        kept = tuple(user.preferences.get("tenants", ()))
+        kept_groups = tuple(user.preferences.get("groups", ()))
+        needs_groups = groups or (kept_groups and not asked)
+        known = groups_of(user, rights) if needs_groups else ()
+        desk = Desk(rights, asked, kept, groups, kept_groups, known)
         request._desk = desk
     return desk
+
+
+def _slugs(request: HttpRequest, name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(request.GET.getlist(name)))[:MOST_KEPT]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from django.utils.text import slugify
 
 from csc_portal.access import TenantRef
 from csc_portal.filters import PILLAR_BITS, STATUSES, Filter
@@ -20,11 +22,14 @@ VERDICT_LABELS = {
 }
 ASSIGNEE_LABELS = {"me": "Me", "none": "Nobody", "anyone": "Anybody"}
 TICKET_LABELS = {"yes": "Has a ticket", "no": "No ticket"}
+VIP_LABELS = {"yes": "VIP", "no": "Not VIP"}
+SLA_LABELS = {"breached": "Breached", "soon": "Due within 1 h", "fine": "Fine"}
+SNOOZED_LABELS = {"yes": "Snoozed only", "any": "Snoozed too"}
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`count` is None where counting would cost too much."""
+    """`count` is None where no kept sum has it: it comes after the page, into the place `key`."""
 
     label: str
     url: str
@@ -32,6 +37,12 @@ class Option:
     count: int | None = None
     icon: str = ""
     severity: str = ""
+    name: str = ""
+    value: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"count-{self.name}-{slugify(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ SHOWN_SEVERITIES = ("high", "medium", "low", "informational")
 
 
 def counters(wanted: Filter, counts: Counts) -> Counters:
+    plain = Filter(wanted.tenant, wanted.group)
     columns = [
         Option(name.capitalize(), "", False, counts.pillar(name), PILLAR_ICONS[name])
         for name in PILLAR_BITS
@@ -75,7 +87,7 @@ def counters(wanted: Filter, counts: Counts) -> Counters:
             [
                 Cell(
                     counts.pillar(name, severity),
-                    f"?{Filter(wanted.tenant, severity=(severity,), pillar=(name,)).query()}",
+                    f"?{plain.query(severity=(severity,), pillar=(name,))}",
                 )
                 for name in PILLAR_BITS
             ],
@@ -133,10 +145,18 @@ def facets(
         ),
         _plain("Assignee", "assignee", ASSIGNEE_LABELS, wanted),
         _tenants(wanted, busiest, tenants),
+        _plain("SLA", "sla", SLA_LABELS, wanted),
+        _plain("VIP", "vip", VIP_LABELS, wanted, is_open=bool(wanted.vip)),
         _plain("Source", "source", _sources(wanted), wanted, is_open=bool(wanted.source)),
         _plain("Verdict", "verdict", VERDICT_LABELS, wanted, is_open=bool(wanted.verdict)),
         _plain("Ticket", "ticket", TICKET_LABELS, wanted, is_open=bool(wanted.ticket)),
+        _plain("Snoozed", "snoozed", SNOOZED_LABELS, wanted, is_open=bool(wanted.snoozed)),
     ]
+
+
+def counted(shown: list[Facet]) -> list[Option]:
+    """The options whose counts come after the page."""
+    return [option for facet in shown for option in facet.options if option.name]
 
 
 def _url(wanted: Filter, name: str, value: str) -> str:
@@ -147,7 +167,9 @@ def _plain(
     label: str, name: str, labels: Mapping[str, str], wanted: Filter, *, is_open: bool = True
 ) -> Facet:
     options = [
-        Option(text, _url(wanted, name, value), value in _chosen(wanted, name))
+        Option(
+            text, _url(wanted, name, value), value in _chosen(wanted, name), name=name, value=value
+        )
         for value, text in labels.items()
     ]
     return Facet(label, options, is_open)
@@ -169,7 +191,8 @@ def _tenants(
     options = [
         Option(
             tenants[pk].name,
-            _url(wanted, "tenant", tenants[pk].slug),
+            # One of a group's tenants narrows the group; beside others it is one more.
+            _url(replace(wanted, group=()), "tenant", tenants[pk].slug),
             tenants[pk].slug in wanted.tenant,
             count,
         )

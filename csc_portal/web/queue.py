@@ -1,73 +1,87 @@
-"""The queue: its page, what changed on it, the last day by the hour, and exports."""
+"""The queue: its page, what changed on it, the counts beside it, and the last day by the hour."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from alerts.models import AlertEntity, Case
-from csc_portal import queue
-from csc_portal.access import TenantRef
-from csc_portal.filters import Filter, parse
-from csc_portal.people import people
-from csc_portal.queue import Changes, Hour, Page, Row
-from csc_portal.templatetags.portal import (
-    pillar_list,
-    pseudonym,
-    severity_name,
-    source_name,
-    status_name,
-    verdict_name,
-)
-from csc_portal.web.desk import ALL, Desk, desk_of, user_of
-from csc_portal.web.facets import counters, facets
-from tenants.audit import record
-from tenants.models import Tenant
-from tenants.scope import scope
+from csc_portal import charts, queue
+from csc_portal.charts import Hour
+from csc_portal.columns import COLUMNS, FIRST, Column, chosen
+from csc_portal.filters import ANY, Filter
+from csc_portal.ordering import ORDERINGS
+from csc_portal.queue import Changes, Page
+from csc_portal.tallies import facet_counts, tab_counts
+from csc_portal.views import View, views_of
+from csc_portal.web.desk import Desk, desk_of, user_of
+from csc_portal.web.export import no_formula as no_formula
+from csc_portal.web.facets import counted, counters, facets
+from csc_portal.web.lines import cases_of_entity, filter_of, lines, problems
+from tenants.models import Tenant, User
+from tenants.roles import Right
 
 FACET_TENANTS = 12
-ENTITY_CASES = 500
-MOST_EXPORTED = 5_000
-MOST_WALKS = 20
 SEEN_HEADER = "X-Queue-Seen"
 BAR_HEIGHT = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A row with what only its tenant and the users' table know."""
+class Head:
+    """The heading of a column; `url` puts the queue into its order."""
 
-    row: Row
-    tenant: TenantRef
-    assignee: str
+    column: Column
+    url: str
+    is_on: bool
+    is_descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    view: View
+    url: str
+    is_on: bool
+    is_changed: bool
 
 
 @require_safe
 def queue_page(request: HttpRequest) -> HttpResponse:
     desk, user = desk_of(request), user_of(request)
-    wanted = _filter(request, desk)
+    wanted = filter_of(request, desk)
+    views = views_of(user, desk.rights)
+    if default := _default(request, user, views):
+        return redirect(f"{reverse('queue')}?{default.address}{_and(desk.query)}")
+    view = next((one for one in views if one.key == wanted.view), None)
+    columns = columns_of(user, view)
     counts = queue.counts(desk.ids)
     found = _page(request, wanted, desk, user.pk, counts.total)
     busiest = queue.busiest(desk.ids, FACET_TENANTS)
+    told = problems(wanted, desk)
     context = {
         "filter": wanted,
-        "lines": _lines(found.rows, desk),
+        "columns": columns,
+        "heads": _heads(columns, wanted),
+        "is_own_columns": columns != FIRST,
+        "all_columns": [*map(COLUMNS.get, columns), *_others(columns)],
+        "orderings": ORDERINGS.values(),
+        "is_unordered": wanted.sort and wanted.ordering.name != wanted.sort,
+        "tabs": [_tab(one, wanted) for one in views],
+        "view": view,
+        "may_share": desk.rights.may_somewhere(Right.SHARE_VIEWS),
+        "default_view": user.preferences.get("view", ""),
+        "lines": lines(found.rows, desk),
         "page": found,
         "older": _continued(wanted, "after", found.after),
         "newer": _continued(wanted, "before", found.before),
         "counts": counts,
         "counters": counters(wanted, counts),
         "facets": facets(wanted, counts, busiest, desk.rights.tenants),
-        "problems": _problems(wanted, desk),
-        "verdicts": Case.Verdict.choices,
+        "problems": told,
         "empty": "" if found.rows else _why_empty(wanted, desk, counts.total),
         "scans": queue.SCANS,
     }
@@ -75,13 +89,60 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     return render(request, "queue/_queue.html" if is_part else "queue/page.html", context)
 
 
+def _default(request: HttpRequest, user: User, views: Sequence[View]) -> View | None:
+    """The view to open with, if the address says nothing but tenants."""
+    key = user.preferences.get("view", "")
+    if not key or set(request.GET) - {"tenant", "group"}:
+        return None
+    return next((view for view in views if view.key == key), None)
+
+
+def _and(query: str) -> str:
+    return f"&{query}" if query else ""
+
+
+def columns_of(user: User, view: View | None) -> tuple[str, ...]:
+    """Those of the view if it has its own, else those that the user chose."""
+    if view and view.columns:
+        return view.columns
+    return chosen(user.preferences.get("columns", ()))
+
+
+def _others(columns: Sequence[str]) -> list[Column]:
+    return [column for name, column in COLUMNS.items() if name not in columns]
+
+
+def _heads(columns: Sequence[str], wanted: Filter) -> list[Head]:
+    order = wanted.ordering
+    heads = []
+    for name in columns:
+        sort = COLUMNS[name].sort
+        is_on = sort is not None and sort == ("" if order.is_by_time else order.name)
+        if sort == "" and is_on:  # by time it goes both ways
+            sort = "" if order.name else "oldest"
+        url = "" if sort is None else f"?{wanted.query(sort=sort)}"
+        heads.append(Head(COLUMNS[name], url, is_on, order.is_descending))
+    return heads
+
+
+def _tab(view: View, wanted: Filter) -> Tab:
+    is_on = view.key == wanted.view
+    url = f"?{wanted_by(view, wanted)}"
+    return Tab(view, url, is_on, is_on and not view.is_shown_by(wanted))
+
+
+def wanted_by(view: View, wanted: Filter) -> str:
+    """The view's query string with the tenants that the page has now."""
+    return view.filter.query(view=view.key, tenant=wanted.tenant, group=wanted.group)
+
+
 @require_safe
 def queue_changes(request: HttpRequest) -> HttpResponse:
     """Rows written since the page was made, or 204. The header says where to go on."""
-    desk = desk_of(request)
-    wanted = _filter(request, desk)
+    desk, user = desk_of(request), user_of(request)
+    wanted = filter_of(request, desk)
     try:
-        found = queue.changes(wanted, desk.ids, user_of(request).pk, request.GET.get("seen", ""))
+        found = queue.changes(wanted, desk.ids, user.pk, request.GET.get("seen", ""))
     except ValueError:
         return HttpResponse("Reload the page.", status=400, content_type="text/plain")
     response = _changes(request, found, wanted, desk) if found.rows else HttpResponse(status=204)
@@ -90,24 +151,44 @@ def queue_changes(request: HttpRequest) -> HttpResponse:
 
 
 def _changes(request: HttpRequest, found: Changes, wanted: Filter, desk: Desk) -> HttpResponse:
-    lines = _lines([row for row, _ in found.rows], desk)
     matches = {row.id for row, is_match in found.rows if is_match}
     counts = queue.counts(desk.ids)
+    shown = lines([row for row, _ in found.rows], desk)
     context = {
-        "lines": [(line, line.row.id in matches) for line in lines],
+        # The page says which columns it has: the user may have chosen others in another window.
+        "columns": chosen(request.GET.get("columns", "").split()),
+        "lines": [(line, line.row.id in matches) for line in shown],
         "is_cut": found.is_cut,
         "counts": counts,
         "counters": counters(wanted, counts),
+        "filter": wanted,
     }
     return render(request, "queue/_changes.html", context)
+
+
+@require_safe
+def queue_tallies(request: HttpRequest) -> HttpResponse:
+    """The counts that the page does not wait for: beside filters, and on the tabs."""
+    desk, user = desk_of(request), user_of(request)
+    wanted = filter_of(request, desk)
+    views = views_of(user, desk.rights)
+    numbers = tab_counts([view.filter for view in views], desk.ids, user.pk)
+    options = counted(facets(wanted, queue.counts(desk.ids), [], {}))
+    found = facet_counts(desk.ids, user.pk)
+    context = {
+        "tabs": list(zip(views, numbers, strict=True)),
+        "options": [(option, found.of(option.name, option.value)) for option in options],
+        "is_cut": found.is_cut,
+    }
+    return render(request, "queue/_tallies.html", context)
 
 
 @require_safe
 def queue_histogram(request: HttpRequest) -> HttpResponse:
     """The last 24 hours as a picture that filters the queue."""
     desk = desk_of(request)
-    wanted = _filter(request, desk)
-    hours = queue.hours(desk.ids, timezone.now())
+    wanted = filter_of(request, desk)
+    hours = charts.hours(desk.ids, timezone.now())
     most = max(1, *(hour.open for hour in hours))
     bars = [_bar(index, hour, most, wanted) for index, hour in enumerate(hours)]
     return render(
@@ -138,59 +219,11 @@ def _bar(index: int, hour: Hour, most: int, wanted: Filter) -> dict[str, object]
     }
 
 
-@require_safe
-def queue_export(request: HttpRequest, kind: str) -> HttpResponse:
-    """Up to MOST_EXPORTED rows of the filter: pseudonyms, never names."""
-    desk, user = desk_of(request), user_of(request)
-    wanted = _filter(request, desk)
-    if _problems(wanted, desk):
-        return HttpResponse(
-            "\n".join(_problems(wanted, desk)), status=400, content_type="text/plain"
-        )
-    rows = [_plain(line) for line in _lines(_exported(wanted, desk, user.pk), desk)]
-    record(user.username, "exported", facts={"rows": len(rows), "format": kind})
-    if kind == "json":
-        response = HttpResponse(json.dumps(rows, indent=1), content_type="application/json")
-    else:
-        response = HttpResponse(_csv(rows), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="queue.{kind}"'
-    return response
-
-
-def _exported(wanted: Filter, desk: Desk, me: int) -> list[Row]:
-    """Walks on where a page was cut, so that a rare filter is not exported in part."""
-    cases = _cases_of_entity(wanted, desk)
-    total = queue.counts(desk.ids).total
-    rows: list[Row] = []
-    after = ""
-    for _ in range(MOST_WALKS):
-        limit = MOST_EXPORTED - len(rows)
-        found = queue.page(wanted, desk.ids, me, after=after, limit=limit, cases=cases, total=total)
-        rows += found.rows
-        after = found.after
-        if not after or len(rows) >= MOST_EXPORTED:
-            break
-    return rows
-
-
 def _continued(wanted: Filter, way: str, cursor: str) -> str:
     """The address of the next or the previous page; "" if there is none."""
     if not cursor:
         return ""
     return "?" + "&".join(filter(None, (wanted.query(), f"{way}={cursor}")))
-
-
-def _filter(request: HttpRequest, desk: Desk) -> Filter:
-    """The address' filter with the tenants in effect, so that links made of it keep them."""
-    slugs = tuple(tenant.slug for tenant in desk.chosen)
-    if not slugs and desk.kept and ALL in desk.asked:
-        slugs = (ALL,)
-    return replace(parse(request.GET), tenant=slugs + desk.unknown)
-
-
-def _problems(wanted: Filter, desk: Desk) -> list[str]:
-    unknown = [f"You have no tenant '{slug}'." for slug in desk.unknown]
-    return [*wanted.problems, *unknown]
 
 
 def _page(request: HttpRequest, wanted: Filter, desk: Desk, me: int, total: int) -> Page:
@@ -201,81 +234,22 @@ def _page(request: HttpRequest, wanted: Filter, desk: Desk, me: int, total: int)
         me,
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
-        cases=_cases_of_entity(wanted, desk),
+        cases=cases_of_entity(wanted, desk),
         total=total,
     )
-
-
-def _cases_of_entity(wanted: Filter, desk: Desk) -> list[tuple[int, int]] | None:
-    """(tenant id, case id) of the newest cases that name the entity; None without that filter."""
-    if not wanted.entity:
-        return None
-    found = queue.find_entities([uuid.UUID(wanted.entity)], desk.ids, 1)
-    if not found:
-        return []
-    tenant_id, entity_id = found[0]
-    with scope(Tenant.objects.get(pk=tenant_id)):
-        links = AlertEntity.objects.filter(entity_id=entity_id, alert__case__isnull=False)
-        newest = links.order_by("-at").values_list("alert__case_id", flat=True)[:ENTITY_CASES]
-        return [(tenant_id, case_id) for case_id in set(newest)]
-
-
-def _lines(rows: list[Row], desk: Desk) -> list[Line]:
-    found, tenants = people(row.assignee_id for row in rows), desk.rights.tenants
-    return [
-        Line(row, tenants[row.tenant_id], found.name(row.assignee_id, tenants[row.tenant_id]))
-        for row in rows
-    ]
 
 
 def _why_empty(wanted: Filter, desk: Desk, total: int) -> str:
     """Which of the explanations in queue/_empty.html is true."""
     if not desk.rights.ids:
-        return "no_rights"
-    if _problems(wanted, desk):
+        return "no_tenant" if Right.ONBOARD in desk.rights.everywhere else "no_rights"
+    if problems(wanted, desk):
         return "problem"
     if total:
-        return "filter"
+        is_plain = wanted.is_default and wanted.view in ("", ANY)
+        return "all_done" if is_plain else "filter"
     states = {desk.rights.tenants[pk].state for pk in desk.ids}
-    return "no_cases" if Tenant.State.ACTIVE in states else "not_active"
-
-
-def _plain(line: Line) -> dict[str, object]:
-    row = line.row
-    pillars = [str(pillar["name"]) for pillar in pillar_list(row.pillars) if pillar["is_on"]]
-    return {
-        "case": str(row.public_id),
-        "number": row.case_id,
-        "tenant": line.tenant.slug,
-        "severity": severity_name(row.severity),
-        "priority": row.priority,
-        "title": row.title,
-        "chain": " ".join(pillars),
-        "entities": "; ".join(pseudonym(entity) for entity in row.entities),
-        "source": source_name(row.source),
-        "alerts": row.alert_count,
-        "status": status_name(row.status),
-        "assignee": line.assignee,
-        "verdict": verdict_name(row.verdict),
-        "ticket": row.ticket_ref,
-        "first_activity": row.first_activity_at.isoformat(),
-        "last_activity": row.last_activity_at.isoformat(),
-        "opened": row.opened_at.isoformat(),
-    }
-
-
-def _csv(rows: list[dict[str, object]]) -> str:
-    text = io.StringIO()
-    columns = list(rows[0]) if rows else ["case"]
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: no_formula(value) for name, value in row.items()})
-    return text.getvalue()
-
-
-def no_formula(value: object) -> object:
-    """Text that a spreadsheet would run gets an apostrophe in front. See OWASP, CSV injection."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    if Tenant.State.ACTIVE not in states:
+        return "not_active"
+    is_broken = Tenant.objects.filter(pk__in=desk.ids, failures__gt=0).exists()
+    return "feed_broken" if is_broken else "no_cases"

@@ -149,15 +149,57 @@ function ago(seconds) {
   return "now";
 }
 
+// Time left to a target, as templatetags/queue.py writes it first.
+const LEFT_STEPS = [[172800, 86400, "d"], [7200, 3600, "h"], [0, 60, "min"]];
+
+function renewDue(time, now) {
+  const left = (Date.parse(time.dateTime) - now) / 1000;
+  const [, unit, sign] = LEFT_STEPS.find(([least]) => Math.abs(left) >= least);
+  const text = `${Math.floor(Math.abs(left) / unit)} ${sign} ${left < 0 ? "over" : "left"}`;
+  if (time.textContent !== text) time.textContent = text;
+  const state = left < 0 ? "breached" : left < 3600 ? "soon" : "fine";
+  time.className = `sla sla-${state}`;
+}
+
 function renewTimes() {
   const now = Date.now();
-  for (const time of document.querySelectorAll("time[datetime]")) {
+  for (const time of document.querySelectorAll("time[data-due]")) renewDue(time, now);
+  for (const time of document.querySelectorAll("time[datetime]:not([data-due])")) {
     const text = ago((now - Date.parse(time.dateTime)) / 1000);
     if (time.textContent !== text) time.textContent = text;
   }
 }
 
 setInterval(() => { if (!document.hidden) renewTimes(); }, 10000);
+
+// --- the tour ----------------------------------------------------------------------
+const tour = document.querySelector("[data-tour]");
+
+function showStep(index) {
+  const steps = [...tour.querySelectorAll("li")];
+  for (const [place, step] of steps.entries()) step.hidden = place !== index;
+  for (const spot of document.querySelectorAll(".is-spot")) spot.classList.remove("is-spot");
+  document.querySelector(steps[index].dataset.spot)?.classList.add("is-spot");
+  tour.dataset.step = String(index);
+  tour.querySelector("[data-tour-place]").textContent = `${index + 1} of ${steps.length}`;
+  tour.querySelector("[data-tour-next]").textContent = index === steps.length - 1 ? "Done" : "Next";
+}
+
+function leaveTour() {
+  for (const spot of document.querySelectorAll(".is-spot")) spot.classList.remove("is-spot");
+  tour.remove();
+}
+
+if (tour && document.getElementById("queue")) {
+  tour.hidden = false;
+  showStep(0);
+  tour.querySelector("[data-tour-next]").addEventListener("click", () => {
+    const next = Number(tour.dataset.step) + 1;
+    if (next < tour.querySelectorAll("li").length) showStep(next);
+    else tour.querySelector("[data-tour-leave]").click();
+  });
+  tour.addEventListener("htmx:afterRequest", leaveTour);
+}
 
 // --- a session that has ended -----------------------------------------------------
 document.addEventListener("htmx:beforeSwap", (event) => {

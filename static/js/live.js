@@ -31,7 +31,9 @@ document.addEventListener("casesChanged", () => {
 });
 
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.detail.elt.id === "live") event.detail.parameters.seen = event.detail.elt.dataset.seen;
+  if (event.detail.elt.id !== "live") return;
+  event.detail.parameters.seen = event.detail.elt.dataset.seen;
+  event.detail.parameters.columns = document.getElementById("queue-table")?.dataset.columns ?? "";
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -63,6 +65,7 @@ function fail(xhr) {
 function showState(text) {
   const button = document.querySelector("[data-live-switch]");
   if (!button) return;
+  button.hidden = false;
   button.querySelector("[data-live-text]").textContent = isPaused ? "Paused" : text;
   button.setAttribute("aria-pressed", String(!isPaused));
   button.classList.toggle("is-failing", failures > 0);
@@ -93,8 +96,21 @@ function take(html) {
     htmx.process(place);
   }
   if (answer.querySelector("[data-cut=yes]")) waiting.set("cut", null);
+  renewTallies();
   if (waiting.size) showWaiting(false);
   document.dispatchEvent(new CustomEvent("csc:rows"));
+}
+
+// Counts beside filters and on tabs follow at leisure.
+let talliesDue = 0;
+
+function renewTallies() {
+  if (talliesDue) return;
+  talliesDue = setTimeout(() => {
+    talliesDue = 0;
+    const tallies = document.getElementById("tallies");
+    if (tallies && !document.hidden) htmx.trigger(tallies, "renew");
+  }, 5000);
 }
 
 function patch(there, fresh) {
@@ -119,14 +135,16 @@ function isBusy() {
 
 function showWaiting(isWanted) {
   const button = pill();
-  if (!isWanted && isBusy()) {
+  // In another order than by time only the server knows where a new row belongs.
+  const isPlain = live()?.dataset.isNewest === "yes";
+  if (!isWanted && (!isPlain || isBusy())) {
     const count = [...waiting.keys()].filter((key) => key !== "cut").length;
     button.textContent = waiting.has("cut") ? "Many new cases: show" : `${count} new`;
     button.hidden = false;
     return;
   }
   button.hidden = true;
-  if (!table() || waiting.has("cut")) {
+  if (!table() || !isPlain || waiting.has("cut")) {
     waiting.clear();
     htmx.ajax("GET", location.pathname + location.search, { target: "#queue", swap: "innerHTML" });
     return;
@@ -153,3 +171,5 @@ document.addEventListener("htmx:afterSwap", (event) => {
   isAsking = false;
   showState("Live");
 });
+
+showState("Live");

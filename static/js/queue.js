@@ -2,9 +2,11 @@
 const page = document.getElementById("queue");
 const flyout = document.getElementById("flyout");
 const bulkDialog = document.getElementById("bulk-dialog");
+const askDialog = document.getElementById("bulk-ask");
 let cursor = ""; // public id of a case, not a position
 let openCase = "";
 let lastChecked = "";
+let isAll = false; // the selection means all that match, not only the boxes on the page
 
 const say = (text) => document.dispatchEvent(new CustomEvent("csc:say", { detail: text }));
 const rows = () => [...document.querySelectorAll("#rows > tr")];
@@ -55,10 +57,31 @@ function move(step) {
 function showSelection() {
   const bar = document.getElementById("bulk");
   if (!bar) return;
+  const all = boxes();
   const count = selected().length;
+  if (count < all.length) isAll = false;
   bar.hidden = count === 0;
-  bar.querySelector("[data-selected]").textContent = String(count);
-  for (const box of boxes()) box.closest("tr").classList.toggle("is-selected", box.checked);
+  bar.querySelector("[data-all]").value = isAll ? "yes" : "";
+  const matching = bar.querySelector("[data-select-matching]");
+  bar.querySelector("[data-selected]").textContent = isAll ? matching.dataset.count : String(count);
+  matching.hidden = isAll || count < all.length || !document.querySelector(".pager a");
+  for (const box of all) box.closest("tr").classList.toggle("is-selected", box.checked);
+}
+
+// 'Select all that match': how many that is, is asked when it is wanted, and told before it counts.
+async function selectMatching(button) {
+  button.disabled = true;
+  try {
+    const answer = await fetch(button.dataset.url, { headers: { Accept: "application/json" } });
+    if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+    const { count, is_cut: isCut } = await answer.json();
+    button.dataset.count = isCut ? `The first ${count}` : `All ${count}`;
+    isAll = true;
+  } catch {
+    say("The server could not count them. Try again.");
+  }
+  button.disabled = false;
+  showSelection();
 }
 
 function select(box, isOn) {
@@ -69,6 +92,7 @@ function select(box, isOn) {
 }
 
 function clearSelection() {
+  isAll = false;
   for (const box of boxes()) box.checked = false;
   showSelection();
 }
@@ -87,6 +111,15 @@ page.addEventListener("click", (event) => {
 
 page.addEventListener("click", (event) => {
   if (event.target.closest("[data-clear-selection]")) clearSelection();
+  const matching = event.target.closest("[data-select-matching]");
+  if (matching) selectMatching(matching);
+  const asking = event.target.closest("[data-ask]");
+  if (asking) ask(asking.dataset.ask);
+  const plain = event.target.closest("[data-plain]");
+  if (plain) {
+    event.preventDefault();
+    download(plain);
+  }
 });
 
 // --- the case beside the list ---------------------------------------------------------
@@ -139,6 +172,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target === page) {
     showFacets();
     lastChecked = "";
+    isAll = false;
     rowOf(cursor)?.classList.add("is-cursor");
     rowOf(openCase)?.classList.add("is-open");
   }
@@ -152,22 +186,70 @@ page.addEventListener("click", (event) => {
 });
 
 // --- actions ---------------------------------------------------------------------
-function act(action) {
-  const bar = document.getElementById("bulk");
-  if (!bar) return;
-  if (!selected().length) select(rowOf(cursor)?.querySelector("input[name=case]"), true);
-  if (!selected().length) return;
-  bar.querySelector(`button[value="${action}"]`).click();
+// On the selected cases; else on the one that is open, or under the cursor.
+function pick() {
+  if (!selected().length) select(rowOf(openCase || cursor)?.querySelector("input[name=case]"), true);
+  return selected().length > 0;
 }
 
-function resolve() {
-  if (openCase) {
-    flyout.querySelector("[data-key=r]")?.click();
-    flyout.querySelector("input[name=verdict]")?.focus();
+function act(action) {
+  if (pick()) document.querySelector(`#bulk button[value="${action}"]`)?.click();
+}
+
+async function ask(action) {
+  const button = document.querySelector(`#bulk [data-ask="${action}"]`);
+  if (!button || !pick()) return;
+  for (const menu of document.querySelectorAll("#bulk details[open]")) menu.open = false;
+  const url = new URL(document.getElementById("bulk").dataset.askUrl, location.href);
+  url.searchParams.append("do", action);
+  await htmx.ajax("GET", url.pathname + url.search, { target: "#bulk-ask", swap: "innerHTML" });
+  const place = askDialog.querySelector("[data-ask-count]");
+  if (!place || askDialog.open) return;
+  const count = document.querySelector("#bulk [data-selected]").textContent;
+  place.textContent = count === "1" ? "1 case" : `${count} cases`;
+  askDialog.showModal();
+  askDialog.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+}
+
+// Parts of the dialog that belong to one answer: hidden ones are not sent.
+askDialog.addEventListener("change", (event) => {
+  if (!event.target.dataset.opens) return;
+  for (const part of askDialog.querySelectorAll("[data-opened]")) {
+    const isOn = part.dataset.opened === event.target.dataset.opens;
+    part.hidden = !isOn;
+    for (const field of part.querySelectorAll("select, input, textarea")) field.disabled = !isOn;
+  }
+});
+
+askDialog.addEventListener("close", () => {
+  askDialog.replaceChildren();
+  rowOf(cursor)?.querySelector(".case-title")?.focus({ preventScroll: true });
+});
+
+// A file is no page: the form goes there by itself, without htmx.
+function download(button) {
+  const bar = document.getElementById("bulk");
+  if (isAll) {
+    location.assign(`${button.formAction}?${bar.querySelector("[name=query]").value}`);
     return;
   }
-  if (!selected().length) select(rowOf(cursor)?.querySelector("input[name=case]"), true);
-  document.getElementById("bulk-verdict")?.focus();
+  const before = bar.action;
+  bar.action = button.formAction;
+  bar.submit();
+  bar.action = before;
+}
+
+// The case beside the list has buttons of its own for some keys.
+function inFlyout(key) {
+  const button = openCase ? flyout.querySelector(`[data-key="${key}"]`) : null;
+  button?.click();
+  return button;
+}
+
+function askFor(key, action) {
+  const button = selected().length ? null : inFlyout(key);
+  if (button) button.closest("details")?.querySelector("input, select, textarea")?.focus();
+  else ask(action);
 }
 
 document.addEventListener("htmx:afterSettle", (event) => {
@@ -175,9 +257,28 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const told = event.detail.target.querySelector("[data-bulk-done]");
   if (!told) return;
   const { bulkDone: done, bulkFailed: failed, bulkProblem: problem } = told.dataset;
-  if (problem || failed !== "0") bulkDialog.showModal();
-  else say(`${done} ${done === "1" ? "case" : "cases"} changed.`);
-  if (!problem) clearSelection();
+  if (!problem) {
+    askDialog.close();
+    clearSelection();
+  }
+  if (problem || failed !== "0") {
+    if (!bulkDialog.open) bulkDialog.showModal();
+  } else {
+    bulkDialog.close();
+    say(`${done} ${done === "1" ? "case" : "cases"} changed.`);
+  }
+});
+
+// --- columns ----------------------------------------------------------------------
+page.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-move]");
+  if (!button) return;
+  const item = button.closest("li");
+  const other = button.dataset.move === "1" ? item.nextElementSibling : item.previousElementSibling;
+  if (!other) return;
+  if (button.dataset.move === "1") other.after(item);
+  else other.before(item);
+  button.focus();
 });
 
 // --- keys -------------------------------------------------------------------------
@@ -196,8 +297,12 @@ const KEYS = {
     for (const box of boxes()) box.checked = isOn;
     showSelection();
   },
-  a: () => (openCase ? flyout.querySelector("[data-key=a]")?.click() : act("assign")),
-  r: resolve,
+  a: () => (!selected().length && inFlyout("a")) || act("assign"),
+  r: () => askFor("r", "resolve"),
+  v: () => askFor("v", "judge"),
+  s: () => askFor("s", "snooze"),
+  c: () => askFor("c", "comment"),
+  t: () => askFor("t", "ticket"),
   "/": () => document.getElementById("title-text")?.focus(),
 };
 
@@ -209,8 +314,10 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (!isKeyForUs(event) || event.defaultPrevented) return;
-  const inRows = event.target.closest?.("#rows");
-  if (event.key === "Enter" && inRows && cursor && !event.target.closest(".ticket, .col-check")) {
+  // Focus is lost when what had it is replaced; the cursor is not.
+  const isFree = event.target === document.body || event.target.id === "main" || event.target === flyout;
+  const inRows = event.target.closest?.("#rows") || isFree;
+  if (event.key === "Enter" && inRows && rowOf(cursor) && !event.target.closest(".ticket, .col-check")) {
     event.preventDefault();
     open(rowOf(cursor));
     return;

@@ -1,0 +1,181 @@
+"""What is done to many cases at once, over tenants, with a result for each.
+
+A tenant's cases are changed in transactions of at most AT_ONCE, so that nobody waits long for their
+locks; what one refuses does not stop the others.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from alerts import triage
+from alerts.models import Case
+from alerts.triage import Outcome, Refused, Seen
+from csc_portal.access import Rights, TenantRef
+from csc_portal.people import workers
+from tenants.models import SEVERITIES, QueueEntry, Tenant
+from tenants.scope import granted, scope
+
+AT_ONCE = 200
+GONE = "This case was merged into another, or is not yours."
+NOT_ALLOWED = "You may only look at cases of this tenant."
+NOT_THEIRS = "This person may not work on cases of this tenant."
+NO_EFFECT = "Nothing to do: it is so already."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`do` is one of ORDERS; `fields` are a form's, as the person filled it in."""
+
+    do: str
+    fields: Mapping[str, str]
+    actor_id: int
+
+    def __getitem__(self, name: str) -> str:
+        return self.fields.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one case. `seen`: its state now, for another try; "" if none makes sense."""
+
+    public_id: str
+    title: str
+    tenant: str
+    message: str = ""
+    seen: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return not self.message
+
+
+Act = Callable[[Order, Tenant, Seen], Outcome]
+
+
+def _assign(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    assignee = int(order["assignee"]) if order["assignee"].isdecimal() else order.actor_id
+    return triage.assign(tenant.pk, seen, actor_id=order.actor_id, assignee_id=assignee)
+
+
+def _unassign(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return triage.assign(tenant.pk, seen, actor_id=order.actor_id, assignee_id=None)
+
+
+def _start(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return triage.start(tenant.pk, seen, actor_id=order.actor_id)
+
+
+def _reopen(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return triage.reopen(tenant.pk, seen, actor_id=order.actor_id)
+
+
+def _resolve(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return triage.resolve(tenant.pk, seen, actor_id=order.actor_id, **_verdict(order))
+
+
+def _judge(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return triage.judge(tenant.pk, seen, actor_id=order.actor_id, **_verdict(order))
+
+
+def _verdict(order: Order) -> dict[str, str]:
+    return {name: order[name] for name in ("verdict", "determination", "reason")}
+
+
+def _severity(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    if order["severity"] not in SEVERITIES:
+        raise Refused("Choose a severity.")
+    rank, reason = SEVERITIES.index(order["severity"]), order["severity_reason"]
+    return triage.set_severity(
+        tenant.pk, seen, actor_id=order.actor_id, severity=rank, reason=reason
+    )
+
+
+ORDERS: dict[str, Act] = {
+    "assign": _assign,
+    "unassign": _unassign,
+    "start": _start,
+    "reopen": _reopen,
+    "resolve": _resolve,
+    "judge": _judge,
+    "severity": _severity,
+}
+
+
+def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Result]:
+    """`seen`: a case's public id -> `Row.seen_state` as the person saw it. Results in that order.
+
+    Raises Refused if the order makes sense for no case.
+    """
+    by_tenant = _entries(rights, seen)
+    tenants = Tenant.objects.select_related("ticketing").in_bulk(by_tenant)
+    results: dict[str, Result] = {}
+    for pk, entries in by_tenant.items():
+        ref = rights.tenants[pk]
+        if problem := _forbidden(order, ref):
+            results.update((str(e.public_id), _result(e, ref, (problem, ""))) for e in entries)
+            continue
+        with scope(tenants[pk]):
+            for start in range(0, len(entries), AT_ONCE):
+                part = entries[start : start + AT_ONCE]
+                told = _act(order, tenants[pk], part, seen)
+                results.update((str(e.public_id), _result(e, ref, told[e.case_id])) for e in part)
+    missing = Result("", "A case", "", GONE)
+    return [results.get(key, missing) for key in seen]
+
+
+def _entries(rights: Rights, seen: Iterable[str]) -> dict[int, list[QueueEntry]]:
+    with granted(rights.ids):
+        found = QueueEntry.objects.filter(
+            public_id__in=list(filter(None, map(_uuid, seen))), tenant_id__in=rights.ids
+        )
+        by_tenant: dict[int, list[QueueEntry]] = {}
+        for entry in found.order_by("tenant_id", "case_id"):
+            by_tenant.setdefault(entry.tenant_id, []).append(entry)
+    return by_tenant
+
+
+def _forbidden(order: Order, ref: TenantRef) -> str:
+    if not ref.may_act:
+        return NOT_ALLOWED
+    if order.do == "assign" and order["assignee"].isdecimal():
+        allowed = {person.pk for person in workers([ref.pk])}
+        return "" if int(order["assignee"]) in allowed else NOT_THEIRS
+    return ""
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _result(entry: QueueEntry, tenant: TenantRef, told: tuple[str, str]) -> Result:
+    return Result(str(entry.public_id), entry.title, tenant.name, *told)
+
+
+def _act(
+    order: Order, tenant: Tenant, entries: Sequence[QueueEntry], seen: Mapping[str, str]
+) -> dict[int, tuple[str, str]]:
+    """Case id -> why it was not done ("" if it was), and the state it is in.
+
+    The queue's rows carry no version, so what the person saw of a row is compared instead.
+    """
+    cases = Case.objects.in_bulk([entry.case_id for entry in entries])
+    told = {entry.case_id: (GONE, "") for entry in entries}
+    versions: dict[int, int] = {}
+    for entry in entries:
+        case = cases.get(entry.case_id)
+        if case is None or case.status == Case.Status.MERGED:
+            continue
+        now = f"{case.status}.{case.assignee_id or ''}.{case.verdict}"
+        told[case.pk] = (triage.STALE, now)
+        if now == seen[str(entry.public_id)]:
+            versions[case.pk] = case.version
+    outcome = ORDERS[order.do](order, tenant, versions) if versions else Outcome()
+    told.update((pk, ("", "")) for pk in outcome.changed)
+    told.update((pk, (NO_EFFECT, "")) for pk in outcome.unchanged)
+    return told
