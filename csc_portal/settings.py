@@ -29,6 +29,7 @@ ENDPOINT_OVERRIDES = {
 }
 PUBLIC_INGRESS_URL = env.str("PUBLIC_INGRESS_URL", default="")
 PORTAL_URL = env.str("PORTAL_URL", default="")
+PROVIDER_CLIENT_ID = env.str("PROVIDER_CLIENT_ID", default="")
 # Private networks that ticket systems may lie in. Default: loopback if the vault is there (a lab).
 ALLOWED_PRIVATE_NETWORKS = env.list("ALLOWED_PRIVATE_NETWORKS", default=None)
 
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "csc_portal.web.activity.Activity",
     "csc_portal.web.zone.UserZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -91,6 +93,17 @@ TEMPLATES = [
         },
     },
 ]
+# --- Signing in: Entra ID of the provider's own directory, and local accounts for emergencies -----
+OIDC_DIRECTORY = env.str("OIDC_DIRECTORY", default="")
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET_NAME = env.str("OIDC_CLIENT_SECRET_NAME", default="")
+LOCAL_SECOND_FACTOR = env.str("LOCAL_SECOND_FACTOR", default="required")
+SESSION_ENGINE = "csc_portal.web.sessions"
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=60)
+SESSION_HOURS = env.int("SESSION_HOURS", default=12)
+# Proxies in front of the portal, each of which adds an address to X-Forwarded-For.
+PORTAL_PROXIES = env.int("PORTAL_PROXIES", default=0)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = "login"
@@ -141,8 +154,10 @@ STORAGES = {
 # --- Security -----------------------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_SECURE = IS_HTTPS
+# A name that browsers take over TLS only, for this host only: no neighbour can plant a session.
+SESSION_COOKIE_NAME = "__Host-csc" if IS_HTTPS else "csc"
 CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -1,10 +1,8 @@
 """All addresses of the portal. Each has a rule in tests/csc_portal/web/test_urls.py."""
 
-from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
 from csc_portal.web import (
-    account,
     audit,
     bulk,
     case,
@@ -20,6 +18,8 @@ from csc_portal.web import (
     tenants,
     views,
 )
+from csc_portal.web.account_urls import ACCOUNT
+from csc_portal.web.activity import background
 
 
 class ExportKind:
@@ -38,7 +38,7 @@ register_converter(ExportKind, "kind")
 
 urlpatterns = [
     path("", queue.queue_page, name="queue"),
-    path("queue/changes/", queue.queue_changes, name="queue-changes"),
+    path("queue/changes/", background(queue.queue_changes), name="queue-changes"),
     path("queue/hours/", queue.queue_histogram, name="queue-histogram"),
     path("queue/tallies/", queue.queue_tallies, name="queue-tallies"),
     path("queue/export.<kind:kind>", export.queue_export, name="queue-export"),
@@ -63,14 +63,12 @@ urlpatterns = [
     path("tenants/<slug:slug>/details/", health.tenant_details, name="tenant-details"),
     path("tenants/<slug:slug>/again/", health.read_again, name="tenant-again"),
     path("health/", health.health_page, name="health"),
-    path("health/heat/", health.heat, name="health-heat"),
+    path("health/heat/", background(health.heat), name="health-heat"),
     path("audit/", audit.audit_page, name="audit"),
     path("search/", search.search, name="search"),
     path("scope/", mine.set_scope, name="scope"),
     path("scope/options/", mine.scope_options, name="scope-options"),
-    path("account/login/", account.SignIn.as_view(), name="login"),
-    path("account/logout/", LogoutView.as_view(), name="logout"),
-    path("account/password/", account.ChangePassword.as_view(), name="password"),
+    *ACCOUNT,
     path("account/preference/", mine.set_preference, name="preference"),
     path("account/zones/", mine.zone_options, name="zones"),
     path("healthz", status.healthz, name="healthz"),

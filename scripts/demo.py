@@ -119,6 +119,7 @@ class Demo:
             **json.loads(written[0].read_text()),
             "CSC_DATA_DIR": str(self.data_dir),
             "PORTAL_URL": self.url("web"),
+            "LOCAL_SECOND_FACTOR": os.environ.get("LOCAL_SECOND_FACTOR", "optional"),
             "PUBLIC_INGRESS_URL": self.url("ingress"),
             # Somebody is watching: new alerts should show while they do.
             "POLL_INTERVAL_S": os.environ.get("POLL_INTERVAL_S", "5"),

@@ -34,6 +34,7 @@ os.environ.update(
     IDENTITY_ENDPOINT=f"{URL}/msi/token",
     IDENTITY_HEADER="set-by-the-fixture",
     REQUESTS_CA_BUNDLE=str(SIMULATOR / "ca.pem"),
+    LOCAL_SECOND_FACTOR="optional",
     POLL_INTERVAL_S="2",
     POLL_INTERVAL_MAX_S="2",
 )

@@ -6,13 +6,14 @@ than its own requests. Microsoft can't be locked out by somebody who shares its 
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import time
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest
+
+from csc_portal.proxies import client_address
 
 ALLOWED = 300
 WINDOW_S = 60.0
@@ -52,15 +53,4 @@ class Strangers:
 
 def address_of(request: HttpRequest) -> str:
     """Who posts. Behind `INGRESS_PROXIES` proxies: what the outermost of them wrote."""
-    address = request.META.get("REMOTE_ADDR", "")
-    if settings.INGRESS_PROXIES:
-        hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        if len(hops) >= settings.INGRESS_PROXIES:
-            address = hops[-settings.INGRESS_PROXIES].strip()
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if found.version == 6:  # one customer line has 2**64 addresses
-        return str(ipaddress.ip_network((found, 64), strict=False).network_address)
-    return str(found)
+    return client_address(request, settings.INGRESS_PROXIES)

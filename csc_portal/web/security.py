@@ -20,9 +20,11 @@ UNUSED_FEATURES = ", ".join(
     f"{name}=()"
     for name in (
         "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "microphone",
-        "midi", "payment", "publickey-credentials-get", "usb",
+        "midi", "payment", "usb",
     )
 )  # fmt: skip
+
+PASSKEYS = "publickey-credentials-create=(self), publickey-credentials-get=(self)"
 
 
 class SecurityHeaders:
@@ -34,7 +36,7 @@ class SecurityHeaders:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers["Content-Security-Policy"] = POLICY
-        response.headers["Permissions-Policy"] = UNUSED_FEATURES
+        response.headers["Permissions-Policy"] = f"{UNUSED_FEATURES}, {PASSKEYS}"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Referrer-Policy"] = "same-origin"

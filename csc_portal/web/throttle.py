@@ -1,4 +1,8 @@
-"""Slows down whoever guesses passwords: counted by user name and address, and by address alone."""
+"""Slows down whoever guesses passwords: counted by user name and address, and by address alone.
+
+A second factor is also counted by account alone: six digits are few, and only somebody who has the
+password already can lock an account by guessing them.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,20 @@ import time
 from functools import cache
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import RedisError
 
+from csc_portal.proxies import client_address
+
 logger = logging.getLogger(__name__)
 
 WINDOW_MINUTES = 15
 ONE_NAME = RateLimitItemPerMinute(5, WINDOW_MINUTES, namespace="login")
+ONE_ACCOUNT = RateLimitItemPerMinute(10, WINDOW_MINUTES, namespace="second-factor")
 ONE_ADDRESS = RateLimitItemPerMinute(50, WINDOW_MINUTES, namespace="login-address")
 _TIMEOUT_S = 1.0
 
@@ -41,10 +49,17 @@ class Guesses:
     """The wrong passwords of one user name from one address. Neither is kept readable."""
 
     def __init__(self, username: str, address: str) -> None:
-        self._keys = (
+        self._keys = [
             (ONE_NAME, _digest(f"{username.casefold()}\0{address}")),
             (ONE_ADDRESS, _digest(address)),
-        )
+        ]
+
+    @classmethod
+    def of_factor(cls, user_id: int, address: str) -> Guesses:
+        """The wrong second factors of a user whose password was right."""
+        found = cls(f"second factor\0{user_id}", address)
+        found._keys.append((ONE_ACCOUNT, _digest(f"second factor\0{user_id}")))
+        return found
 
     def wait_minutes(self) -> int:
         """0, or how long the next guess has to wait."""
@@ -63,7 +78,9 @@ class Guesses:
     def forget(self) -> None:
         """After the right password. The address keeps its count."""
         for limiter in self._limiters():
-            limiter.clear(*self._keys[0])
+            for item, key in self._keys:
+                if item is not ONE_ADDRESS:
+                    limiter.clear(item, key)
 
     def _limiters(self) -> list[FixedWindowRateLimiter]:
         try:
@@ -72,6 +89,10 @@ class Guesses:
         except (RedisError, OSError):
             logger.warning("redis is away; guesses are counted in this process")
             return [_own()]
+
+
+def address_of(request: HttpRequest) -> str:
+    return client_address(request, settings.PORTAL_PROXIES)
 
 
 def _digest(text: str) -> str:

@@ -21,9 +21,14 @@ def person(simulator, db) -> User:
     return user
 
 
+def somewhere() -> str:
+    """An address in a network that nobody guessed from before."""
+    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+
+
 def enter(client: Client, name: str, password: str, **more: str):  # type: ignore[no-untyped-def]
     return client.post(
-        "/account/login/", {"username": name, "password": password}, REMOTE_ADDR=f"{uuid.uuid4()}",
+        "/account/login/", {"username": name, "password": password}, REMOTE_ADDR=somewhere(),
         **more,
     )  # fmt: skip
 
@@ -46,7 +51,7 @@ def test_a_wrong_name_and_a_wrong_password_look_alike(client: Client, person: Us
 
 
 def test_guessing_is_stopped(client: Client, person: User) -> None:
-    place = {"REMOTE_ADDR": str(uuid.uuid4())}
+    place = {"REMOTE_ADDR": somewhere()}
     fields = {"username": person.username.upper(), "password": "wrong"}
     for _ in range(ONE_NAME.amount):
         client.post("/account/login/", fields, **place)
@@ -60,7 +65,7 @@ def test_guessing_is_stopped(client: Client, person: User) -> None:
 
 
 def test_the_right_password_forgets_wrong_ones(client: Client, person: User) -> None:
-    place = {"REMOTE_ADDR": str(uuid.uuid4())}
+    place = {"REMOTE_ADDR": somewhere()}
     for password in ["wrong"] * (ONE_NAME.amount - 1) + [PASSWORD] + ["wrong"] * 3 + [PASSWORD]:
         fields = {"username": person.username, "password": password}
         answer = client.post("/account/login/", fields, **place)
