@@ -39,12 +39,12 @@ def from_json(alert_id: int, stored: Mapping[str, object]) -> AlertFacts:
         user=_id(stored.get("user")),
         user_count=_number(stored.get("user_count")) or 0,
         sign_in=_sign_in(stored.get("sign_in")),
-        sign_in_known=_word(Known, stored.get("sign_in_known"), Known.UNKNOWN),
+        sign_in_known=_word(Known, stored.get("sign_in_known", Known.PENDING), Known.UNKNOWN),
         prompts=_prompts(stored.get("prompts")),
         risk=_risk(stored.get("risk")),
-        risk_known=_word(Known, stored.get("risk_known"), Known.UNKNOWN),
+        risk_known=_word(Known, stored.get("risk_known", Known.PENDING), Known.UNKNOWN),
         audits=tuple(_audits(stored.get("audits"))),
-        audits_known=_word(Known, stored.get("audits_known"), Known.UNKNOWN),
+        audits_known=_word(Known, stored.get("audits_known", Known.PENDING), Known.UNKNOWN),
     )
 
 
