@@ -18,6 +18,7 @@ from simulator.graph import (
     audit_logs,
     batch,
     incidents,
+    members,
     people,
     scores,
     subscriptions,
@@ -73,6 +74,11 @@ def _directory_routes(base: str) -> list[BaseRoute]:
         Route(
             f"{base}/identityProtection/riskyUsers", audit_logs.list_risky_users, methods=["GET"]
         ),
+        Route(
+            f"{base}/identityProtection/riskyUsers/{{id}}",
+            audit_logs.get_risky_user,
+            methods=["GET"],
+        ),
         Route(f"{base}/users", people.list_users, methods=["GET"]),
         Route(f"{base}/users/{{id}}", people.get_user, methods=["GET"]),
         Route(f"{base}/users/{{id}}/checkMemberGroups", people.member_groups, methods=["POST"]),
@@ -83,6 +89,9 @@ def _directory_routes(base: str) -> list[BaseRoute]:
         Route(f"{base}/me/checkMemberGroups", oidc.my_groups, methods=["POST"]),
         Route(f"{base}/groups", people.list_groups, methods=["GET"]),
         Route(f"{base}/groups/{{id}}/members", people.group_members, methods=["GET"]),
+        Route(
+            f"{base}/groups/{{id}}/transitiveMembers", members.transitive_members, methods=["GET"]
+        ),
         Route(f"{base}/directoryRoles", people.directory_roles, methods=["GET"]),
         Route(f"{base}/directoryRoles/{{id}}/members", people.role_members, methods=["GET"]),
         Route(

@@ -164,7 +164,23 @@ async def list_audits(request: Request) -> Response:
 async def list_risk_detections(request: Request) -> Response:
     directory = gate.enter(request, "IdentityRiskEvent.Read.All", "IdentityRiskEvent.ReadWrite.All")
     _licensed(request, directory, "entra_id_p1")
-    return listed(request, directory, RISK_DETECTIONS)
+    return listed(request, directory, RISK_DETECTIONS, lambda row: _detection(directory, row))
+
+
+def _detection(directory: Directory, row: Document) -> Document:
+    """Below P2 the type and the level of a detection are not told."""
+    if directory.config["licences"].get("entra_id_p2"):
+        return row
+    return {**row, "riskEventType": "generic", "riskLevel": "hidden", "riskDetail": "hidden"}
+
+
+async def get_risky_user(request: Request) -> Response:
+    directory = gate.enter(request, "IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All")
+    _licensed(request, directory, "entra_id_p2")
+    row = directory.risky_users.get(request.path_params["id"])
+    if row is None:
+        raise gate.not_found(request)
+    return gate.reply(request, row)
 
 
 async def list_risky_users(request: Request) -> Response:

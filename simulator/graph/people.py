@@ -50,7 +50,7 @@ USERS = Listing(
 )
 
 
-def _shown(request: Request, user: Document) -> Any:
+def shown_user(request: Request, user: Document) -> Any:
     """Default properties unless $select names others; what starts with '_' is ours."""
     names = request.query_params.get("$select")
     wanted = [name.strip() for name in names.split(",")] if names else list(_DEFAULT)
@@ -60,12 +60,12 @@ def _shown(request: Request, user: Document) -> Any:
 
 async def list_users(request: Request) -> Response:
     directory = gate.enter(request, *READ)
-    return listed(request, directory, USERS, lambda user: _shown(request, user))
+    return listed(request, directory, USERS, lambda user: shown_user(request, user))
 
 
 async def get_user(request: Request) -> Response:
     directory = gate.enter(request, *READ)
-    return gate.reply(request, _shown(request, _user(request, directory)))
+    return gate.reply(request, shown_user(request, _user(request, directory)))
 
 
 def _user(request: Request, directory: Directory) -> Document:
@@ -140,7 +140,7 @@ async def group_members(request: Request) -> Response:
 
 def _members(request: Request, directory: Directory, holder: Document) -> list[Any]:
     return [
-        {"@odata.type": "#microsoft.graph.user", **_shown(request, directory.users[key])}
+        {"@odata.type": "#microsoft.graph.user", **shown_user(request, directory.users[key])}
         for key in holder["members"]
         if key in directory.users
     ]
@@ -177,7 +177,7 @@ async def role_assignments(request: Request) -> Response:
                 "roleDefinitionId": role["roleTemplateId"],
             }
             if "principal" in expand and key in directory.users:
-                user = _shown(request, directory.users[key])
+                user = shown_user(request, directory.users[key])
                 row["principal"] = {"@odata.type": "#microsoft.graph.user", **user}
             if "roleDefinition" in expand:
                 row["roleDefinition"] = {
