@@ -32,9 +32,11 @@ from alerts.judge import (
 )
 from alerts.priority import BadWeights, check_weights
 from alerts.refresh import publish
+from alerts.reopening import reopen, tell
 from alerts.rows import as_json, run
 from alerts.rules import asks_entities, rules_for
 from alerts.suppress import suppressions_now
+from alerts.watch import plan_watches
 from tenants.models import Tenant
 from tenants.scope import scope
 
@@ -82,10 +84,6 @@ INSERT INTO alerts_decision (case_id, at, outcome, basis, rule, rule_version, pr
 SELECT c, %s, o, b, r, v, p, f, w FROM jsonb_to_recordset(%s::jsonb)
   AS x(c bigint, o text, b text, r uuid, v int, p smallint, f jsonb, w jsonb)
 """
-EVENTS = """
-INSERT INTO alerts_caseevent (case_id, kind, facts)
-SELECT c, k, f FROM jsonb_to_recordset(%s::jsonb) AS x(c bigint, k text, f jsonb)
-"""
 # Cases that were proven harmless, near in time to one about the same person that is raised now.
 CONTRADICTED = """
 SELECT DISTINCT ON (old.id) old.id, fresh.id
@@ -98,11 +96,6 @@ JOIN alerts_alertentity l2 ON l2.entity_id = l.entity_id AND l2.ties
 JOIN alerts_alert b ON b.id = l2.alert_id
 JOIN alerts_case old ON old.id = b.case_id AND old.status = 2 AND old.closed_by = 'proof'
 WHERE fresh.id = ANY(%s) AND fresh.severity >= %s ORDER BY old.id, fresh.id
-"""
-REOPEN = """
-UPDATE alerts_case SET status = 0, verdict = '', determination = '', closed_by = '',
-  ticket_after = NULL, judge_at = 'epoch', version = version + 1, changed_at = now()
-WHERE id = ANY(%s) AND status = 2 RETURNING id
 """
 NEXT = """
 SELECT min(at) FROM (
@@ -195,6 +188,7 @@ def _decide_page(tenant_id: int, ids: Sequence[int], settings: Settings, now: da
             judged.append((state, found))
     counted = Decided(judged=len(states))
     with transaction.atomic():
+        plan_watches(ids, now)
         if settled:
             run(SETTLE, [as_json([_seen(state) for state in settled])])
         rows = [_row(state, found, now) for state, found in judged]
@@ -282,7 +276,8 @@ def _write_down(news: Sequence[tuple[CaseState, Judgement]], now: datetime) -> N
     """The decisions that are new, and what of them belongs on the timeline."""
     if not news:
         return
-    decisions, events = [], []
+    decisions = []
+    events: list[tuple[int, str, dict[str, object]]] = []
     for state, found in news:
         case = state.dossier.case_id
         origin = found.rule or found.suppression
@@ -300,13 +295,13 @@ def _write_down(news: Sequence[tuple[CaseState, Judgement]], now: datetime) -> N
             }
         )
         if state.dossier.snoozed_until is not None and found.outcome != SNOOZED:
-            events.append({"c": case, "k": "woken", "f": {}})
-        if kind := _EVENT_OF.get(found.outcome):
-            facts = {"by": found.basis, "reasons": reasons}
-            events.append({"c": case, "k": kind, "f": facts})
+            events.append((case, "woken", {}))
+        kind = _EVENT_OF.get(found.outcome)
+        if kind:
+            facts: dict[str, object] = {"by": found.basis, "reasons": reasons}
+            events.append((case, kind, facts))
     run(DECISIONS, [now, as_json(decisions)])
-    if events:
-        run(EVENTS, [as_json(events)])
+    tell(events)
 
 
 _EVENT_OF = {
@@ -324,15 +319,3 @@ def _reopen_contradicted(raised: Sequence[int]) -> set[int]:
         return set()
     pairs = dict(run(CONTRADICTED, [NEAR, NEAR, list(raised), MEDIUM]))
     return reopen(pairs, "evidence") if pairs else set()
-
-
-def reopen(cases: dict[int, object], by: str) -> set[int]:
-    """Open closed cases again because of something new. `cases`: id -> what, for the timeline."""
-    opened = {case for (case,) in run(REOPEN, [sorted(cases)])}
-    if opened:
-        facts = [
-            {"c": case, "k": "reopened", "f": {"by": by, "because": cases[case]}}
-            for case in sorted(opened)
-        ]
-        run(EVENTS, [as_json(facts)])
-    return opened

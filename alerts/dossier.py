@@ -13,6 +13,11 @@ from datetime import datetime
 from enrichment.facts import AlertFacts, AssetMark, PastVerdicts, SharedTrace, SignInFacts
 
 VIP, CROWN_JEWEL = "vip", "crown_jewel"
+TAME = frozenset(
+    {"account_updated", "account_disabled", "role_removed", "sessions_revoked", "device_deleted"}
+)
+"""Directory changes (enrichment.audits.Operation) that are everyday work, or take rights away.
+Every other one counts as risky, also one that is not known here."""
 SEVERITIES = ("unknown", "informational", "low", "medium", "high")
 """By rank, as rows hold it."""
 MEDIUM = SEVERITIES.index("medium")
@@ -43,6 +48,10 @@ class JudgedAlert:
     facts: AlertFacts
     addresses: int = 0
     techniques: tuple[str, ...] = ()
+
+    def risky_operations(self) -> frozenset[str]:
+        """What was done in the directory by or to its user, without the everyday."""
+        return frozenset(one.operation for one in self.facts.audits) - TAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from alerts.policy_fields import Value, facts_of, stored
 from alerts.priority import Score, Term, clamp, score
 from alerts.proof import Proof, Standing, prove
 
-WAIT = timedelta(minutes=75)
+WAIT = timedelta(minutes=30)
 """So long after it was opened a case may wait for facts before it gets a ticket. Sign-ins and
-audits come within minutes, at times after an hour; then people have to look."""
+audits are there after a quarter of an hour, mostly; then people have to look."""
 ON, DRY, OFF = "on", "dry", "off"
 EXPECTED = "informationalExpectedActivity"
 

@@ -184,7 +184,7 @@ _TIMES: Mapping[str, Callable[[Dossier], int]] = {
     "mfa_performed": _all_performed,
     "sign_in_failed": _none_succeeded,
     "audits": lambda dossier: len(
-        {audit.operation for alert in dossier.alerts for audit in alert.facts.audits}
+        frozenset().union(*(alert.risky_operations() for alert in dossier.alerts))
     ),
     "watch": lambda dossier: len(dossier.hits) > 0,
     "user_risk_high": lambda dossier: any(level == "high" for level, _ in _risks(dossier)),

@@ -249,7 +249,7 @@ ALERT_CONDITIONS: Mapping[str, tuple[Callable[[JudgedAlert], bool], str]] = {
         "Microsoft sees another risk of the user, where MFA proves nothing.",
     ),
     "risky_audits": (
-        lambda alert: not alert.facts.audits,
+        lambda alert: not alert.risky_operations(),
         "Risky directory changes by or to the user stand around it.",
     ),
 }
