@@ -88,12 +88,12 @@ class Config:
             "options": {"expires": 60},
         },
         "audit seals": {
-            "task": "csc_portal.sealing.seal_audit",
+            "task": "csc_portal.audit_seals.seal_audit",
             "schedule": 5.0,
             "options": {"expires": 20},
         },
         "audit seals left out": {
-            "task": "csc_portal.sealing.seal_audit",
+            "task": "csc_portal.audit_seals.seal_audit",
             "schedule": 86400.0,
             "args": (True,),
         },
@@ -106,7 +106,7 @@ class Config:
 
 
 app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
-for module in ("pipeline", "push", "sealing", "tending", "judge_due", "outcome"):
+for module in ("pipeline", "push", "audit_seals", "tending", "judge_due", "outcome"):
     app.autodiscover_tasks(["csc_portal"], related_name=module)
 
 

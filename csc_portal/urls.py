@@ -3,7 +3,6 @@
 from django.urls import path, register_converter
 
 from csc_portal.web import (
-    audit,
     bulk,
     case,
     chain,
@@ -18,6 +17,7 @@ from csc_portal.web import (
     tenants,
     views,
 )
+from csc_portal.web.access_urls import ACCESS
 from csc_portal.web.account_urls import ACCOUNT
 from csc_portal.web.activity import background
 
@@ -64,7 +64,7 @@ urlpatterns = [
     path("tenants/<slug:slug>/again/", health.read_again, name="tenant-again"),
     path("health/", health.health_page, name="health"),
     path("health/heat/", background(health.heat), name="health-heat"),
-    path("audit/", audit.audit_page, name="audit"),
+    *ACCESS,
     path("search/", search.search, name="search"),
     path("scope/", mine.set_scope, name="scope"),
     path("scope/options/", mine.scope_options, name="scope-options"),

@@ -1,4 +1,4 @@
-"""Who did or saw what. Entries can be added, never changed; tenants/sealing.py chains them."""
+"""Who did or saw what. Entries can be added, never changed; tenants/audit_seals.py chains them."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from tenants.audit_chain import (
     check,
     seal_archive,
 )
+from tenants.audit_seals import chain_keys, entry_of
 from tenants.models import AuditArchive, AuditEntry, AuditSeal
 from tenants.scope import owner
-from tenants.sealing import chain_keys, entry_of
 
 BATCH = 2_000
 PATIENCE = timedelta(hours=1)

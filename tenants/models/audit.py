@@ -1,6 +1,6 @@
 """Who did or saw what: entries, the chain that seals them, and the parts put into archives.
 
-The database lets nobody change or remove a row of these (migration 0017; tenants/audit_log.py).
+The database lets nobody change or remove a row of these (migration 0017; tenants/audit_seals.py).
 """
 
 from __future__ import annotations

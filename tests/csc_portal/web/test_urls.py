@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from alerts.models import Case
 from csc_portal.urls import urlpatterns
-from tenants.models import AuditEntry, SavedView, User
+from tenants.models import AuditEntry, Grant, SavedView, TenantGroup, User
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import SECRET, World
 from ticketing.models import Delivery
@@ -42,6 +42,19 @@ def page(name: str, *queries: str) -> Rule:
 
 def of_case(world: World, name: str) -> str:
     return reverse(name, args=[world.cases["third"].public_id])
+
+
+def of_person(world: World, name: str) -> str:
+    """Of somebody who may see C alone."""
+    person, _ = User.objects.get_or_create(username="person-of-third")
+    Grant.objects.get_or_create(user=person, tenant=world.tenants["third"], role="analyst")
+    return reverse(name, args=[person.pk])
+
+
+def of_group(world: World, name: str) -> str:
+    group, _ = TenantGroup.objects.get_or_create(slug="group-of-third", name="Group of C")
+    group.tenants.add(world.tenants["third"])
+    return reverse(name, args=[group.slug])
 
 
 def of_tenant(name: str, method: str = "get", **fields: object) -> Rule:
@@ -116,7 +129,49 @@ RULES: dict[str, Rule] = {
     "tenant-again": of_tenant("tenant-again", "post", what="poll"),
     "health": page("health", "?tenant=third"),
     "health-heat": page("health-heat", "?tenant=third"),
-    "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz"),
+    "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz", "?since=x"),
+    "audit-export": Rule(
+        lambda world: [
+            ("get", f"/audit/export.{kind}{query}", {})
+            for kind in ("cef", "jsonl", "csv")
+            for query in ("", "?tenant=third")
+        ]
+    ),
+    "my-access": page("my-access"),
+    "access": page("access", "?tenant=third", "?find=of-third", "?role=viewer", "?state=off"),
+    "access-roles": page("access-roles"),
+    "person-new": Rule(
+        lambda world: [
+            ("get", "/settings/access/people/new/", {}),
+            ("post", "/settings/access/people/new/",
+             {"username": "x", "role": "viewer", "place": "tenant:third"}),
+        ]
+    ),
+    "person": Rule(closed=lambda world: [("get", of_person(world, "person"), {})]),
+    "person-give": Rule(
+        closed=lambda world: [
+            ("post", of_person(world, "person-give"), {"role": "viewer", "place": "tenant:third"})
+        ]
+    ),
+    "person-take": Rule(
+        closed=lambda world: [("post", of_person(world, "person-take"), {"grant": "1"})]
+    ),
+    "person-switch": Rule(
+        closed=lambda world: [("post", of_person(world, "person-switch"), {"on": "no"})]
+    ),
+    "groups": Rule(
+        closed=lambda world: [
+            ("get", "/settings/access/groups/", {}),
+            ("post", "/settings/access/groups/", {"name": "X", "slug": "x-group"}),
+        ]
+    ),
+    "group": Rule(
+        closed=lambda world: [
+            ("get", of_group(world, "group"), {}),
+            ("post", of_group(world, "group"), {"name": "X", "member": "third"}),
+        ]
+    ),
+    "group-delete": Rule(closed=lambda world: [("post", of_group(world, "group-delete"), {})]),
     "search": Rule(
         lambda world: [
             ("post", "/search/", {"text": text})
