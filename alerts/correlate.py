@@ -31,15 +31,15 @@ class Weight:
 
 
 _STRONG = {
-    Kind.USER: Weight(2.0, 24, "person"),
-    Kind.MAILBOX: Weight(2.0, 24, "person"),
-    Kind.DEVICE: Weight(2.0, 24, "device"),
-    Kind.IOT_DEVICE: Weight(2.0, 24, "device"),
+    Kind.USER: Weight(2.0, 12, "person"),
+    Kind.MAILBOX: Weight(2.0, 12, "person"),
+    Kind.DEVICE: Weight(2.0, 12, "device"),
+    Kind.IOT_DEVICE: Weight(2.0, 12, "device"),
     Kind.OAUTH_APP: Weight(2.0, 24, "app"),
     Kind.SERVICE_PRINCIPAL: Weight(2.0, 24, "app"),
     Kind.AI_AGENT: Weight(2.0, 24, "app"),
-    Kind.CLOUD_RESOURCE: Weight(2.0, 24, "resource"),
-    Kind.REPOSITORY: Weight(2.0, 24, "resource"),
+    Kind.CLOUD_RESOURCE: Weight(2.0, 12, "resource"),
+    Kind.REPOSITORY: Weight(2.0, 12, "resource"),
     Kind.MAIL: Weight(2.0, 24, "message"),
     Kind.TEAMS_MESSAGE: Weight(2.0, 24, "message"),
 }
@@ -55,7 +55,7 @@ _OTHER = {
     Kind.MAIL_CLUSTER: Weight(2.0, 24, "message"),
     Kind.URL: Weight(1.4, 12, "link"),
     Kind.DOMAIN: Weight(0.8, 12, "link"),
-    Kind.IP: Weight(1.4, 2, "address"),
+    Kind.IP: Weight(1.1, 48, "address"),
     Kind.FILE: Weight(0.6, 12, "file"),
 }
 WEIGHTS: dict[str, Weight] = {str(kind): weight for kind, weight in (_STRONG | _OTHER).items()}
@@ -68,15 +68,17 @@ class Rules:
     """What a tie is.
 
     `onward`, `backward`: points for the order of attack stages. `strangers`: what an address counts
-    between alerts about different people. `reach`: no alerts further apart are compared.
+    between alerts about different people. `elsewhere`: points if both name addresses and none in
+    common. `reach`: no alerts further apart are compared.
     `most_alerts`: of one case.
     """
 
     weights: Mapping[str, Weight] = field(default_factory=lambda: WEIGHTS)
     threshold: float = 1.0
-    onward: float = 0.2
+    onward: float = 0.4
     backward: float = -0.2
     strangers: float = 0.5
+    elsewhere: float = -0.6
     reach: timedelta = timedelta(hours=48)
     most_compared: int = 16
     most_alerts: int = 150
@@ -90,8 +92,8 @@ class Member:
     """An alert as correlation sees it.
 
     `at`: when it happened, aware. `incident`: Microsoft's incident id or "". `ties`: entity id ->
-    kind, of those that have a weight, without hubs. `phase`: see `alerts.stages`. `report`: what
-    tells whether another product reported the same.
+    kind, of those that have a weight, without hubs. `phase`: see `alerts.stages`. `addresses`: ids of
+    entities, with hubs. `report`: what tells whether another product reported the same.
     """
 
     key: int
@@ -99,6 +101,7 @@ class Member:
     incident: str = ""
     ties: Mapping[int, str] = field(default_factory=dict)
     phase: int = 0
+    addresses: frozenset[int] = frozenset()
     report: Report | None = None
 
 
@@ -145,6 +148,8 @@ def score_of(a: Member, b: Member, shared: Collection[int], rules: Rules = RULES
             best[weight.group] = (points, entity)
     onward = step(earlier.phase, later.phase)
     extra = rules.onward if onward > 0 else rules.backward if onward < 0 else 0.0
+    if a.addresses and b.addresses and a.addresses.isdisjoint(b.addresses):
+        extra += rules.elsewhere
     total = sum(points for points, _ in best.values()) + extra
     if not best or total < rules.threshold - 1e-9 or gap_s > rules.reach.total_seconds():
         return None

@@ -159,19 +159,18 @@ _APART_KINDS = ("cases", "alerts", "entities")
 def _links(known: Known, apart: Apart, rules: Rules) -> list[Link]:
     new = [known.members[key] for key in known.new if key in known.members]
     pairs = pairs_of(new, known.members, rules)
-    known.read_reports(pairs)
     links = links_of(pairs, known.members, known.classes, rules)
     links += incident_links(
         member for key, member in known.members.items() if key not in known.closed
     )
     if apart.entities:
-        names = known.read_names({key for link in links for key in (link.a, link.b)})
+        names = known.names
         links = [
             link
             for link in links
             if not any(
-                (a in names[link.a] and b in names[link.b])
-                or (b in names[link.a] and a in names[link.b])
+                (a in names.get(link.a, ()) and b in names.get(link.b, ()))
+                or (b in names.get(link.a, ()) and a in names.get(link.b, ()))
                 for a, b in apart.entities
             )
         ]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +16,14 @@ from alerts.correlate import NEED_TIES, Link, Member, Rules
 from alerts.hubs import learn_hubs
 from alerts.overlap import PLACE_KINDS, Classifier, OverlapClass, Report
 from alerts.placing import Placed
+from alerts.records import Kind
 from alerts.rows import as_json, run
 from alerts.stages import phase_of
 
 MOST_NEIGHBOURS = 400
 """Links of one entity that are read for a page; more than that within days is a flood."""
 SETTLED = 2
+ADDRESS = str(Kind.IP)
 
 COLUMNS = """a.id, a.activity_at, a.incident_id, a.case_id, c.status, a.category, a.provider_id,
   a.service_source, a.detection_source, a.detector_id, a.title, a.created_at, a.severity,
@@ -46,10 +48,10 @@ LEFT JOIN alerts_hub h ON h.entity_id = l.entity_id
 WHERE l.alert_id = ANY(%s)
 """
 NEAR = """
-SELECT near.alert_id, near.entity_id
+SELECT DISTINCT near.alert_id
 FROM json_to_recordset(%s::json) AS s(e bigint, t boolean, since timestamptz, until timestamptz)
 CROSS JOIN LATERAL (
-  SELECT l.alert_id, l.entity_id FROM alerts_alertentity l
+  SELECT l.alert_id FROM alerts_alertentity l
   WHERE l.entity_id = s.e AND l.at BETWEEN s.since AND s.until AND l.ties >= s.t
   ORDER BY l.at DESC LIMIT %s
 ) AS near
@@ -59,11 +61,6 @@ SELECT DISTINCT ON (a.incident_id, a.case_id) a.id
 FROM alerts_alert a JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
 WHERE a.incident_id = ANY(%s) AND NOT a.id = ANY(%s)
 ORDER BY a.incident_id, a.case_id, a.activity_at, a.id
-"""
-NAMES = """
-SELECT l.alert_id, l.entity_id, e.kind FROM alerts_alertentity l
-CROSS JOIN LATERAL (SELECT kind FROM alerts_entity WHERE id = l.entity_id OFFSET 0) AS e
-WHERE l.alert_id = ANY(%s)
 """
 
 
@@ -87,65 +84,41 @@ class Known:
     duplicate_of: dict[int, tuple[datetime, str]] = field(default_factory=dict)
     entities: dict[int, tuple[str, uuid.UUID]] = field(default_factory=dict)
     absorbed_links: list[Link] = field(default_factory=list)
-
-    def read_reports(self, pairs: Iterable[tuple[int, int]]) -> None:
-        """Entities of those pairs whose detections could be of the same happening."""
-        wanted: set[int] = set()
-        for pair in pairs:
-            one, other = (self.reports[key] for key in pair)
-            same_sort = (one.source, one.title) == (other.source, other.title)
-            if same_sort or one.classes & other.classes:
-                wanted.update(pair)
-        names: defaultdict[int, set[int]] = defaultdict(set)
-        places: defaultdict[int, set[int]] = defaultdict(set)
-        if wanted:
-            for key, entity, kind in run(NAMES, [list(wanted)]):
-                names[key].add(entity)
-                if kind in PLACE_KINDS:
-                    places[key].add(entity)
-        for key in wanted:
-            report = replace(
-                self.reports[key], names=frozenset(names[key]), places=frozenset(places[key])
-            )
-            self.reports[key] = report
-            self.members[key] = replace(self.members[key], report=report)
-
-    def read_names(self, keys: Collection[int]) -> dict[int, set[int]]:
-        names: dict[int, set[int]] = {key: set() for key in keys}
-        for key, entity, _ in run(NAMES, [list(keys)]):
-            names[key].add(entity)
-        return names
+    names: dict[int, set[int]] = field(default_factory=dict)
 
 
 def find_known(alert_ids: list[int], classifier: Classifier, rules: Rules) -> Known:
     """The page's alerts and their neighbours. Inside the scope, after their links are stored."""
     known = Known(classifier.classes)
-    page = {row[0]: row for row in run(ROWS, [alert_ids])}
     # An alert of a closed case stays there and ties nothing any more.
-    page = {key: row for key, row in page.items() if row[4] is None or row[4] < SETTLED}
-    ties, spans = _ties(list(page), known, rules)
-    known.new = list(page)
-    near: defaultdict[int, set[int]] = defaultdict(set)
-    for key, entity in run(NEAR, [as_json(spans), MOST_NEIGHBOURS]):
-        if key not in page:
-            near[key].add(entity)
-    incidents = list({row[2] for row in page.values() if row[2]})
-    same = [row[0] for row in run(SAME_INCIDENT, [incidents, alert_ids])] if incidents else []
-    others = run(ROWS, [list({*near, *same})]) if near or same else []
-    for row in (*page.values(), *others):
-        key = row[0]
-        shared = ties[key] if key in page else {e: known.entities[e][0] for e in near[key]}
-        _take(known, row, shared, classifier)
+    page = [row for row in run(ROWS, [alert_ids]) if row[4] is None or row[4] < SETTLED]
+    known.new = [row[0] for row in page]
+    named = _Named(known, rules)
+    named.read(known.new, are_new=True)
+    near = {row[0] for row in run(NEAR, [as_json(named.spans()), MOST_NEIGHBOURS])}
+    if incidents := list({row[2] for row in page if row[2]}):
+        near.update(row[0] for row in run(SAME_INCIDENT, [incidents, alert_ids]))
+    near -= set(known.new)
+    others = run(ROWS, [list(near)]) if near else []
+    named.read([row[0] for row in others], are_new=False)
+    for row in (*page, *others):
+        _take(known, row, named, classifier)
     return known
 
 
-def _take(known: Known, row: tuple[Any, ...], ties: dict[int, str], classifier: Classifier) -> None:
+def _take(known: Known, row: tuple[Any, ...], named: _Named, classifier: Classifier) -> None:
     (key, at, incident, case, status, category, provider_id, source, detection_source, detector,
      title, created_at, severity, case_severity, first_at, first_id) = row  # fmt: skip
-    classes = classifier.classes_of(source, detection_source, detector, title)
-    report = Report(key, provider_id, source, detector, title, created_at, severity, classes)
+    report = Report(
+        key, provider_id, source, detector, title, created_at, severity,
+        classifier.classes_of(source, detection_source, detector, title),
+        frozenset(known.names.get(key, ())), frozenset(named.places[key]),
+    )  # fmt: skip
     known.reports[key] = report
-    known.members[key] = Member(key, at, incident, ties, phase_of(category), report)
+    known.members[key] = Member(
+        key, at, incident, named.ties[key], phase_of(category), frozenset(named.addresses[key]),
+        report,
+    )  # fmt: skip
     if status is not None and status >= SETTLED:
         known.closed.add(key)
     if case is not None:
@@ -156,39 +129,58 @@ def _take(known: Known, row: tuple[Any, ...], ties: dict[int, str], classifier: 
         known.duplicate_of[key] = (first_at, first_id)
 
 
-def _ties(
-    alert_ids: list[int], known: Known, rules: Rules
-) -> tuple[dict[int, dict[int, str]], list[dict[str, object]]]:
-    """Alert -> entity -> kind of what may tie it; and from when to when others may share it."""
-    ties: dict[int, dict[int, str]] = {key: {} for key in alert_ids}
-    found: defaultdict[int, list[tuple[datetime, int]]] = defaultdict(list)
-    hubs: set[int] = set()
-    for key, entity, at, is_tie, kind, pseudonym, is_hub in run(TIES, [alert_ids]):
-        if kind not in rules.weights or (kind in NEED_TIES and not is_tie):
-            continue
-        known.entities[entity] = (kind, pseudonym)
-        found[entity].append((at, key))
-        if is_hub:
-            hubs.add(entity)
-    if found:
-        newest = max(at for named in found.values() for at, _ in named)
-        learned = learn_hubs(list(found), newest, NEED_TIES)
-        hubs = hubs - set(learned) | {entity for entity, is_hub in learned.items() if is_hub}
-    spans: list[dict[str, object]] = []
-    for entity, named in found.items():
-        if entity in hubs:
-            continue
-        kind = known.entities[entity][0]
-        for _, key in named:
-            ties[key][entity] = kind
-        for since, until in _spans(sorted(at for at, _ in named), rules):
-            row = {"e": entity, "t": kind in NEED_TIES, "since": since, "until": until}
-            spans.append(row)
-    return ties, spans
+@dataclass(slots=True)
+class _Named:
+    """What alerts name. `ties`: alert -> entity -> kind of what may tie it, without hubs."""
+
+    known: Known
+    rules: Rules
+    ties: defaultdict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    places: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    addresses: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    hubs: set[int] = field(default_factory=set)
+    _times: defaultdict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+
+    def read(self, alert_ids: list[int], *, are_new: bool) -> None:
+        """Take what these name. New ones may teach a hub, and say where to look for neighbours."""
+        weights, names, entities = self.rules.weights, self.known.names, self.known.entities
+        found: list[tuple[int, int, str]] = []
+        for key, entity, at, is_tie, kind, pseudonym, is_hub in run(TIES, [alert_ids]):
+            names.setdefault(key, set()).add(entity)
+            if kind in PLACE_KINDS:
+                self.places[key].add(entity)
+                if kind == ADDRESS:
+                    self.addresses[key].add(entity)
+            if is_hub:
+                self.hubs.add(entity)
+            if kind in weights and (is_tie or kind not in NEED_TIES):
+                found.append((key, entity, kind))
+                entities[entity] = (kind, pseudonym)
+                if are_new:
+                    self._times[entity].append(at)
+        if are_new and self._times:
+            newest = max(at for times in self._times.values() for at in times)
+            for entity, is_hub in learn_hubs(list(self._times), newest, NEED_TIES).items():
+                (self.hubs.add if is_hub else self.hubs.discard)(entity)
+        for key, entity, kind in found:
+            if entity not in self.hubs:
+                self.ties[key][entity] = kind
+
+    def spans(self) -> list[dict[str, object]]:
+        """Of each entity of new alerts, the stretches of time within reach."""
+        found: list[dict[str, object]] = []
+        for entity, times in self._times.items():
+            if entity not in self.hubs:
+                needs_tie = self.known.entities[entity][0] in NEED_TIES
+                found += [
+                    {"e": entity, "t": needs_tie, "since": since, "until": until}
+                    for since, until in _spans(sorted(times), self.rules)
+                ]
+        return found
 
 
 def _spans(times: list[datetime], rules: Rules) -> list[tuple[datetime, datetime]]:
-    """The stretches of time within reach, joined where they overlap."""
+    """Joined where they overlap."""
     spans: list[tuple[datetime, datetime]] = []
     for at in times:
         since, until = at - rules.reach, at + rules.reach

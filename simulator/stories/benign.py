@@ -167,6 +167,7 @@ def junk(script: Script) -> None:
             kind="noise",
             event=f"pua-{turn}",
             incident=f"pua-{turn}",
+            alone=True,
             extra=name,
             host=machine.host,
         )

@@ -328,6 +328,7 @@ def rare_things(script: Script) -> None:
             cloud.connection(make, stopped, "10.90.4.9", "10.90.4.21", 502),
         ],
         kind="coverage",
+        alone=True,
         event="plc",
         incident="plant",
     )
@@ -337,6 +338,7 @@ def rare_things(script: Script) -> None:
         used,
         [cloud.amazon(make, used, "i-0a1b2c3d4e5f60718"), make.ip(bad_ip(script), used)],
         kind="coverage",
+        alone=True,
         event="aws",
         incident="aws",
     )
@@ -345,6 +347,7 @@ def rare_things(script: Script) -> None:
         script.at(7),
         [cloud.google(make, used, "gke-payments-1"), make.ip(bad_ip(script), used)],
         kind="coverage",
+        alone=True,
         event="gcp",
         incident="gcp",
     )
@@ -354,6 +357,7 @@ def rare_things(script: Script) -> None:
         asked,
         [cloud.ai_agent(make, asked), make.user(operator, asked, roles=["source"])],
         kind="coverage",
+        alone=True,
         event="ai",
         incident="ai",
     )
@@ -367,6 +371,7 @@ def rare_things(script: Script) -> None:
             make.dns("a1b2c3.t.cdn-telemetry-update.example", tunnel, "198.51.100.53", server),
         ],
         kind="coverage",
+        alone=True,
         event="dns",
         incident="dns",
     )

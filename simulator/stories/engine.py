@@ -12,7 +12,7 @@ import orjson
 from simulator import moments
 from simulator.directory import Directory
 from simulator.store import Document
-from simulator.stories import benign, cloud, doubtful, endpoint, identity, posture
+from simulator.stories import benign, campaigns, cloud, doubtful, endpoint, identity, posture
 from simulator.stories.bulk import bulk_alerts
 from simulator.stories.estate import Estate, build
 from simulator.stories.incidents import refreshed_incident
@@ -51,8 +51,18 @@ STORIES: dict[str, Story] = {
         cloud.cloud_ransom,
         endpoint.nation_state,
         benign.everyday,
+        campaigns.three_products,
+        campaigns.issued_again,
+        campaigns.office_sign_in,
+        campaigns.scanner,
+        campaigns.long_campaign,
+        campaigns.late_bridge,
     )
 }
+# Told when asked for, and by live directories: the first 48 hours are full enough.
+NOT_IN_HISTORY = frozenset(
+    {"three_products", "issued_again", "office_sign_in", "scanner", "long_campaign", "late_bridge"}
+)
 # Stories of a live directory in turn: most are small, a big attack comes now and then.
 LIVE = (
     "business_trip",
@@ -84,6 +94,10 @@ LIVE = (
     "domain_dominance",
     "nation_state",
     "rare_things",
+    "three_products",
+    "office_sign_in",
+    "late_bridge",
+    "issued_again",
 )
 # Stories that not every directory's past has: each directory lacks four of them.
 OPTIONAL = (
@@ -123,7 +137,7 @@ class Engine:
         now = moments.now()
         first = directory.config["index"]
         absent = {OPTIONAL[(first * 3 + place) % len(OPTIONAL)] for place in range(4)}
-        order = [name for name in STORIES if name not in absent]
+        order = [name for name in STORIES if name not in absent | NOT_IN_HISTORY]
         share = HISTORY_H * 60 / len(order)
         steps: list[Step] = []
         for place, name in enumerate(order):
@@ -310,8 +324,10 @@ def _write(world: World, name: str, content: Any) -> None:
 def _truth_of(directory: Directory) -> Document:
     rows = list(directory.truth.values())
     events: dict[str, list[str]] = {}
+    matters: dict[str, list[str]] = {}
     stories: dict[str, Document] = {}
     for row in rows:
+        matters.setdefault(row.get("matter", row["story"]), []).append(row["id"])
         events.setdefault(row["event"], []).append(row["id"])
         story = stories.setdefault(row["story"], {"name": row["story_name"], "alerts": []})
         story["alerts"].append(row["id"])
@@ -319,9 +335,7 @@ def _truth_of(directory: Directory) -> Document:
         "slug": directory.slug,
         "alerts": {row["id"]: row for row in rows},
         "same_event": [ids for ids in events.values() if len(ids) > 1],
-        "belongs_together": [
-            story["alerts"] for story in stories.values() if len(story["alerts"]) > 1
-        ],
+        "belongs_together": [ids for ids in matters.values() if len(ids) > 1],
         "harmless": [row["id"] for row in rows if row["harmless"]],
         "stories": stories,
     }

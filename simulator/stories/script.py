@@ -57,6 +57,7 @@ class Script:
         event: str = "",
         incident: str = "main",
         harmless: bool = False,
+        alone: bool = False,
         late_min: float = 0,
         late_s: float = 0,
         mfa: str = "",
@@ -65,7 +66,8 @@ class Script:
         """Report an event. Alerts with the same `event` are reports of one event.
 
         `kind`: attack, benign, noise, coverage. `incident`: alerts with the same word share
-        Microsoft's incident. `late_min`: minutes by which the report is late. `late_s`: seconds
+        Microsoft's incident. `alone`: the event has nothing to do with the rest of the story.
+        `late_min`: minutes by which the report is late. `late_s`: seconds
         by which the list shows it after its own date of change. `words`: for
         placeholders in title and description, or any property of the alert.
         """
@@ -82,11 +84,13 @@ class Script:
         due = created + timedelta(seconds=shown_after_s)
         self.steps.append(Step(due, "alert", document))
         self._alerts[document["id"]] = document
+        full_event = f"{self.story}/{event or document['id']}"
         self.truth[document["id"]] = {
             "id": document["id"],
             "story": self.story,
             "story_name": self.name,
-            "event": f"{self.story}/{event or document['id']}",
+            "matter": full_event if alone else self.story,
+            "event": full_event,
             "kind": kind,
             "harmless": harmless,
             "detection": key,
@@ -159,6 +163,25 @@ class Script:
             "evidence": evidence,
         }
         return {**document, **{name: words[name] for name in words if name in document}}
+
+    def again(
+        self, alert: Document, at: datetime, *, prefix: str = "", source: str = ""
+    ) -> Document:
+        """The alert issued once more: under a new id, or as `source` under its own `prefix`."""
+        created = at + timedelta(minutes=self.rng.uniform(1, 4) * self.scale)
+        number = prefix + alert["id"][2:] if prefix else alert["id"][:2] + guid(self.rng)
+        document = {
+            **alert,
+            "id": number,
+            "providerAlertId": number[2:],
+            "createdDateTime": stamp(created),
+            "lastUpdateDateTime": stamp(created),
+            "serviceSource": source or alert["serviceSource"],
+        }
+        self.steps.append(Step(created + timedelta(seconds=5), "alert", document))
+        self._alerts[number] = document
+        self.truth[number] = {**self.truth[alert["id"]], "id": number}
+        return document
 
     def change(self, alert: Document, at: datetime, **changes: Any) -> None:
         """A later version of an alert: `changes`, with the date of change moved to `at`."""
