@@ -22,12 +22,8 @@ class Ticket(models.Model):
     told = models.CharField(
         max_length=10, default="open", db_default="open", help_text="Ours, as it was told last"
     )
-    expects = models.CharField(
-        max_length=10,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="What we began to tell: open or closed; empty: it was seen there",
+    stamp = models.CharField(
+        max_length=40, blank=True, default="", db_default="", help_text="Of its last change there"
     )
     assignee = models.UUIDField(null=True, help_text="Pseudonym of who has it there")
     notes = models.IntegerField(default=0, db_default=0, help_text="By people, last counted")

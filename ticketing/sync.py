@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -105,12 +105,17 @@ def _look_at(run: _Round, refs: list[TicketRef]) -> None:
     """Those of the tickets that are ours."""
     by_id = {ref.id: ref for ref in refs}
     with scope(run.tenant):
-        rows = Ticket.objects.filter(external_id__in=by_id, gone_at=None)
-        ours = dict(rows.order_by("pk").values_list("pk", "external_id"))
+        rows = Ticket.objects.filter(external_id__in=by_id, gone_at=None).order_by("pk")
+        ours = {row.pk: row.external_id for row in rows if _is_changed(row, by_id[row.external_id])}
     for pk, external_id in ours.items():
         if external_id not in run.seen:
             run.seen.add(external_id)
             _take(run, pk, by_id[external_id], _people_noted(run, external_id))
+
+
+def _is_changed(ticket: Ticket, there: TicketRef) -> bool:
+    """Not one that the rounds overlap in."""
+    return not there.changed or there.changed[:40] != ticket.stamp or there.status != ticket.status
 
 
 def _look_at_the_waiting(run: _Round, every: timedelta | None) -> None:
@@ -152,6 +157,8 @@ def _take(run: _Round, ticket_pk: int, there: TicketRef, notes: int | None) -> N
             Ticket.objects.select_for_update(of=["self"]).select_related("case").get(pk=ticket_pk)
         )
         case = ticket.case
+        if notes is None and there.status != DELETED:
+            there = replace(there, changed=ticket.stamp)  # the notes are still to be counted
         if case.status == Case.Status.MERGED or _is_about_to_change(case.pk):
             return
         step = follow(case.is_open, ticket.status, there.status)
@@ -162,7 +169,7 @@ def _take(run: _Round, ticket_pk: int, there: TicketRef, notes: int | None) -> N
             changes["told"] = step.told or ticket.told
             if step.close or step.reopen:
                 changes["told"] = _carry_over(run, case, there, is_closed=step.close)
-            changes["status"] = there.status
+            changes |= {"status": there.status, "stamp": there.changed[:40]}
             changes |= _assignment(run, ticket, there)
             if notes is not None and notes != ticket.notes:
                 if notes > ticket.notes:

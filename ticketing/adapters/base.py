@@ -35,8 +35,8 @@ class TicketDraft:
 class TicketRef:
     """A ticket that is there: its id, its page for people, and its state in our words.
 
-    The rest is what some systems tell besides, in their own words, or "": how it ended, and the id
-    of who has it, which names a person and is not stored.
+    The rest is what some systems tell besides, in their own words, or "": how it ended, the id of
+    who has it, which names a person and is not stored, and when it was changed last.
     """
 
     id: str
@@ -44,6 +44,7 @@ class TicketRef:
     status: str
     resolution: str = field(default="", compare=False)
     assignee: str = field(default="", compare=False)
+    changed: str = field(default="", compare=False)
 
 
 class TicketSystem(Protocol):

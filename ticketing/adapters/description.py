@@ -63,13 +63,14 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Paths in an answer to a ticket's id, state and page, how it ended, and who has it."""
+    """Paths in an answer to a ticket's id, state and page, its end, its agent, its last change."""
 
     id: str
     state: str
     url: str
     resolution: str
     assignee: str
+    changed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,15 +318,16 @@ _OF_SEARCH = frozenset({"items", "reference", "paging"})
 
 
 def _fields(part: _Part, default: Fields | None) -> Fields:
-    part.only("id", "state", "url", "resolution", "assignee")
+    part.only("id", "state", "url", "resolution", "assignee", "changed")
     if default is None:
-        default = Fields(part.text("id"), part.text("state"), "", "", "")
+        default = Fields(part.text("id"), part.text("state"), "", "", "", "")
     return Fields(
         part.text("id", default.id),
         part.text("state", default.state),
         part.text("url", default.url),
         part.text("resolution", default.resolution),
         part.text("assignee", default.assignee),
+        part.text("changed", default.changed),
     )
 
 

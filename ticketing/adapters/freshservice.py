@@ -297,6 +297,7 @@ class Freshservice:
             state,
             resolution=str(member(custom, self._resolution_field) or ""),
             assignee=str(member(ticket, "responder_id") or ""),
+            changed=str(member(ticket, "updated_at") or ""),
         )
 
 

@@ -224,6 +224,7 @@ class Generic:
             status,
             resolution=_word(document, fields.resolution),
             assignee=self._assignee(document, fields.assignee),
+            changed=_word(document, fields.changed),
         )
 
     def _assignee(self, document: object, path: str) -> str:

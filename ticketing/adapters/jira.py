@@ -31,7 +31,7 @@ _LONGEST_REQUEST = 30_000
 _PER_PAGE = 100
 _MAX_PAGES = 100
 _AHEAD = 100  # issues that may be newer than the search index
-_FIELDS = "summary,status,labels,resolution,assignee"
+_FIELDS = "summary,status,labels,resolution,assignee,updated"
 _NEEDED = ("BROWSE_PROJECTS", "CREATE_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
 _WAYS = {OPEN: ("indeterminate", "new"), RESOLVED: ("done",)}
 """Categories that a transition to this state may end in, best first."""
@@ -269,6 +269,7 @@ class Jira:
             self._names.get(name) or _CATEGORIES.get(category, OTHER),
             resolution=str(member(member(fields, "resolution"), "name") or ""),
             assignee=str(member(member(fields, "assignee"), "accountId") or ""),
+            changed=str(member(fields, "updated") or ""),
         )
 
     def _page(self, key: str) -> str:

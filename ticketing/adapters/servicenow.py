@@ -52,7 +52,7 @@ _DISPLAY = "CSC Portal"
 _ZONES = timedelta(hours=26)
 _PER_PAGE = 500
 _MAX_PAGES = 100
-_FIELDS = "sys_id,number,state,correlation_id,close_code,assigned_to"
+_FIELDS = "sys_id,number,state,correlation_id,close_code,assigned_to,sys_updated_on"
 _CODE_TAG = re.compile(r"\[(?=/?code\])", re.IGNORECASE)
 
 
@@ -200,6 +200,7 @@ class ServiceNow:
             status,
             resolution=str(member(record, "close_code") or ""),
             assignee=str(member(record, "assigned_to") or ""),
+            changed=str(member(record, "sys_updated_on") or ""),
         )
 
 

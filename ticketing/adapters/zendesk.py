@@ -190,6 +190,7 @@ class Zendesk:
             self._states.get(str(member(ticket, "status")).casefold(), OTHER),
             resolution=self._resolution(ticket),
             assignee=str(member(ticket, "assignee_id") or ""),
+            changed=str(member(ticket, "updated_at") or ""),
         )
 
     def _resolution(self, ticket: object) -> str:
