@@ -138,9 +138,12 @@ _COUNTED = {
 }  # fmt: skip
 
 
-def decide(tenant: Tenant, now: datetime) -> Decided:
-    """Judge every case of the tenant that is due. Safe to run again, and side by side."""
-    settings = settings_of(tenant, now)
+def decide(tenant: Tenant, now: datetime, settings: Settings | None = None) -> Decided:
+    """Judge every case of the tenant that is due. Safe to run again, and side by side.
+
+    Outside of every scope, unless `settings` (else read) are given.
+    """
+    settings = settings or settings_of(tenant, now)
     total, tried = Decided(), dict[int, int]()
     with scope(tenant):
         run(CLEAR, [now])

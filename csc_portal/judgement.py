@@ -10,9 +10,13 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from alerts import enrich
 from alerts.decide import Decided, decide, next_due
 from alerts.feed import Content
-from alerts.rejudge import judge_all_again
+from alerts.rejudge import judge_again, judge_all_again
+from alerts.watch import run_watches
+from clients.errors import ApiError
+from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
 
@@ -20,7 +24,20 @@ logger = logging.getLogger(__name__)
 
 
 def judge(tenant: Tenant, content: Content, now: datetime) -> Decided:
-    """Facts about what is new or due, then the decisions. `content`: alerts that are in memory."""
+    """Facts about what is new or due, then the decisions. `content`: alerts that are in memory.
+
+    What could not be found out closes nothing, and is asked for again.
+    """
+    try:
+        graph, pseudonymiser = graph_for(tenant), pseudonymiser_for(tenant)
+    except (ApiError, BadSecret) as err:
+        logger.warning("nothing found out tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
+    else:
+        enriched = enrich.enrich(tenant, graph, pseudonymiser, content, now)
+        if enriched.cases:
+            with scope(tenant):
+                judge_again(enriched.cases)
+        run_watches(tenant, graph, pseudonymiser, now)
     decided = decide(tenant, now)
     note_next(tenant, now)
     return decided
@@ -29,7 +46,8 @@ def judge(tenant: Tenant, content: Content, now: datetime) -> Decided:
 def note_next(tenant: Tenant, now: datetime) -> None:
     """Write down when the tenant is to be looked at again without news."""
     with scope(tenant):
-        due = next_due(now)
+        times = (next_due(now), enrich.next_due())
+    due = min((at for at in times if at is not None), default=None)
     Tenant.objects.filter(pk=tenant.pk).update(next_judgement_at=due)
 
 

@@ -83,7 +83,7 @@ def tenant_session(tenant: Tenant) -> Session:
 
 @contextmanager
 def _session(session: Session, tenant: Tenant | None) -> Iterator[None]:
-    schema_before = connection.schema_name
+    schema_before, tenant_before = connection.schema_name, connection.tenant
     if tenant is not None:
         connection.set_tenant(tenant)
     before = connection.enter(session)
@@ -92,5 +92,9 @@ def _session(session: Session, tenant: Tenant | None) -> Iterator[None]:
     finally:
         connection.enter(before)
         if tenant is not None:
-            connection.set_schema(schema_before)
+            # Back to the very tenant, where this scope stood within another of the same.
+            if isinstance(tenant_before, Tenant):
+                connection.set_tenant(tenant_before)
+            else:
+                connection.set_schema(schema_before)
         connection.apply_session()
