@@ -92,8 +92,8 @@ class Member:
     """An alert as correlation sees it.
 
     `at`: when it happened, aware. `incident`: Microsoft's incident id or "". `ties`: entity id ->
-    kind, of those that have a weight, without hubs. `phase`: see `alerts.stages`. `addresses`: ids of
-    entities, with hubs. `report`: what tells whether another product reported the same.
+    kind, of those that have a weight, without hubs. `phase`: see `alerts.stages`. `addresses`: ids
+    of entities, with hubs. `report`: what tells whether another product reported the same.
     """
 
     key: int
