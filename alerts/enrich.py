@@ -193,24 +193,11 @@ def _ask_all(work: _Run, groups: Sequence[Group], until: float) -> None:
 
 def _conclude(work: _Run, subject: Subject, answers: Answers) -> Concluded:
     row = work.rows[subject.alert_id]
-    before = row.facts
-    if not row.attempts:  # what is no question for this alert
-        wanted = subject.questions
-        before = replace(
-            before,
-            sign_in_known=_initial(before.sign_in_known, Question.SIGN_IN in wanted),
-            risk_known=_initial(before.risk_known, Question.RISK in wanted),
-            audits_known=_initial(before.audits_known, Question.AUDITS in wanted),
-        )
-    found = conclude(subject, answers, before, row.attempts, work.now, work.pseudonymiser)
+    found = conclude(subject, answers, row.facts, row.attempts, work.now, work.pseudonymiser)
     if found.due_at is not None and work.asking.wait_s:
         soon = work.now + timedelta(seconds=work.asking.wait_s)
         return replace(found, due_at=min(found.due_at, soon))
     return found
-
-
-def _initial(known: Known, is_asked: bool) -> Known:
-    return known if is_asked or known.is_final else Known.NOT_ASKED
 
 
 def _keep(work: _Run, group: Group, answers: Answers, concluded: Sequence[Concluded]) -> None:

@@ -74,8 +74,23 @@ def conclude(
         facts = replace(facts, risk=answers.risk, risk_known=answers.risk_known)
     if Question.AUDITS in asked:
         facts = _audits(subject, answers, facts, now, pseudonymiser)
+    facts = _not_asked(facts, asked)
     facts = _given_up(facts, subject.wanted.at, now)
     return Concluded(facts, found, _due(facts, subject.wanted.at, attempts, now))
+
+
+def _not_asked(facts: AlertFacts, asked: frozenset[Question]) -> AlertFacts:
+    """What is neither final nor asked is no question for this alert."""
+
+    def known(one: Known, question: Question) -> Known:
+        return one if one.is_final or question in asked else Known.NOT_ASKED
+
+    return replace(
+        facts,
+        sign_in_known=known(facts.sign_in_known, Question.SIGN_IN),
+        risk_known=known(facts.risk_known, Question.RISK),
+        audits_known=known(facts.audits_known, Question.AUDITS),
+    )
 
 
 def _sign_in(
