@@ -13,7 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.http import Http404
 
-from tenants.models import Grant, QueueEntry, Tenant, TenantGroup, User
+from tenants.models import Grant, MovedCase, QueueEntry, Tenant, TenantGroup, User
 from tenants.roles import RIGHTS, Right, rights_of_roles
 from tenants.scope import granted
 
@@ -152,19 +152,29 @@ def tenant_for(
     return Tenant.objects.select_related("ticketing").get(pk=found[0].pk)
 
 
+class CaseMoved(Http404):
+    """The case was merged; `target` is the public id of the one that goes on."""
+
+    def __init__(self, target: uuid.UUID) -> None:
+        super().__init__()
+        self.target = target
+
+
 def case_for(
     user: User | AnonymousUser,
     public_id: uuid.UUID,
     right: Right | str = Right.SEE_CASES,
     rights: Rights | None = None,
 ) -> tuple[QueueEntry, Tenant]:
-    """The queue's row of the case, and its tenant. Raises Http404."""
+    """The queue's row of the case, and its tenant. Raises Http404; CaseMoved if it was merged."""
     rights = rights or rights_of(user)
     ids = list(rights.having(right))
     with granted(ids):
         entry = QueueEntry.objects.filter(public_id=public_id, tenant_id__in=ids).first()
+        if entry is None:
+            moved = MovedCase.objects.filter(public_id=public_id, tenant_id__in=ids).first()
     if entry is None:
-        raise Http404
+        raise CaseMoved(moved.target) if moved else Http404
     return entry, Tenant.objects.select_related("ticketing").get(pk=entry.tenant_id)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from alerts import triage
 from alerts.models import Case
 from alerts.triage import Refused
-from csc_portal.access import TenantRef, case_for
+from csc_portal.access import CaseMoved, TenantRef, case_for
 from csc_portal.case_file import CaseFile, read_case
 from csc_portal.people import people, workers
 from csc_portal.web.desk import desk_of, user_of
@@ -38,7 +38,10 @@ DONE = {
 
 @require_safe
 def case_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    entry, tenant = case_for(user_of(request), public_id, rights=desk_of(request).rights)
+    try:
+        entry, tenant = case_for(user_of(request), public_id, rights=desk_of(request).rights)
+    except CaseMoved as moved:
+        return redirect("case", public_id=moved.target)
     is_flyout = bool(request.htmx) and request.htmx.target == "flyout"
     context = _context(request, tenant, entry.case_id)
     template = "case/_flyout.html" if is_flyout else "case/page.html"
