@@ -31,15 +31,15 @@ class Weight:
 
 
 _STRONG = {
-    Kind.USER: Weight(2.0, 12, "person"),
-    Kind.MAILBOX: Weight(2.0, 12, "person"),
-    Kind.DEVICE: Weight(2.0, 12, "device"),
-    Kind.IOT_DEVICE: Weight(2.0, 12, "device"),
+    Kind.USER: Weight(1.5, 6, "person"),
+    Kind.MAILBOX: Weight(1.5, 6, "person"),
+    Kind.DEVICE: Weight(2.0, 8, "device"),
+    Kind.IOT_DEVICE: Weight(2.0, 8, "device"),
     Kind.OAUTH_APP: Weight(2.0, 24, "app"),
     Kind.SERVICE_PRINCIPAL: Weight(2.0, 24, "app"),
     Kind.AI_AGENT: Weight(2.0, 24, "app"),
-    Kind.CLOUD_RESOURCE: Weight(2.0, 12, "resource"),
-    Kind.REPOSITORY: Weight(2.0, 12, "resource"),
+    Kind.CLOUD_RESOURCE: Weight(1.5, 6, "resource"),
+    Kind.REPOSITORY: Weight(1.5, 6, "resource"),
     Kind.MAIL: Weight(2.0, 24, "message"),
     Kind.TEAMS_MESSAGE: Weight(2.0, 24, "message"),
 }
@@ -78,7 +78,7 @@ class Rules:
     onward: float = 0.4
     backward: float = -0.2
     strangers: float = 0.5
-    elsewhere: float = -0.6
+    elsewhere: float = -0.3
     reach: timedelta = timedelta(hours=48)
     most_compared: int = 16
     most_alerts: int = 150
