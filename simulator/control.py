@@ -228,6 +228,15 @@ class Control:
         """As an agent of the help desk does: status=5, priority=…"""
         return dict(self.call("PUT", f"tickets/{account}/{ticket_id}", changes))
 
+    def add_note(self, account: str, ticket_id: int, body: str) -> Document:
+        """A private note, as an agent writes it."""
+        return dict(self.call("POST", f"tickets/{account}/{ticket_id}/notes", {"body": body}))
+
+    def set_webhook(self, account: str, url: str = "", headers: Document | None = None) -> None:
+        """The automator calls this URL when a ticket was changed; none without a URL."""
+        order = {"url": url, "headers": headers or {}}
+        self.call("PUT" if url else "DELETE", f"tickets/{account}/webhook", order)
+
     def delete_ticket(self, account: str, ticket_id: int) -> None:
         self.call("DELETE", f"tickets/{account}/{ticket_id}")
 

@@ -11,7 +11,7 @@ from simulator import moments, oidc
 from simulator.answers import Answered, answer, json_body
 from simulator.control_data import data_routes
 from simulator.directory import Directory
-from simulator.freshservice import account, tickets
+from simulator.freshservice import account, conversations, tickets
 from simulator.world import APP_SECRET, World
 
 Handler = Callable[[Request, World, Any], Coroutine[Any, Any, Any]]
@@ -218,6 +218,19 @@ async def _ticket(request: Request, world: World, body: Any) -> Any:
     return tickets.shown(tickets.save(desk, {**row, **body}))
 
 
+async def _notes(request: Request, world: World, body: Any) -> Any:
+    """POST {body}: a private note as an agent writes it."""
+    desk = account.desk(world, request.path_params["account"])
+    return conversations.add(desk, desk.tickets[str(request.path_params["id"])], str(body["body"]))
+
+
+async def _webhook(request: Request, world: World, body: Any) -> Any:
+    """PUT {url, headers}: the automator calls it when a ticket was changed; DELETE: no more."""
+    desk = account.desk(world, request.path_params["account"])
+    desk.webhook = dict(body) if request.method == "PUT" else None
+    return {}
+
+
 async def _notifications(request: Request, world: World, body: Any) -> Any:
     """What was delivered; POST {directory, subscription, event} sends a lifecycle notification."""
     delivery = request.app.state.delivery
@@ -251,6 +264,8 @@ def routes() -> list[BaseRoute]:
         route("id-tokens", _id_tokens, "POST", "DELETE"),
         route("tickets/{account}", _tickets),
         route("tickets/{account}/{id:int}", _ticket, "PUT", "DELETE"),
+        route("tickets/{account}/{id:int}/notes", _notes, "POST"),
+        route("tickets/{account}/webhook", _webhook, "PUT", "DELETE"),
         route("notifications", _notifications, "GET", "POST"),
         *(route(*row) for row in data_routes()),
         route("directories/{directory}", _directory, "GET", "PATCH"),

@@ -33,6 +33,7 @@ class Account:
         self.conversations: Table = store.table("conversation", slug)
         self.requesters: Table = store.table("requester", slug)
         self.calls: dict[str, deque[float]] = {}
+        self.webhook: dict[str, Any] | None = None
 
     def next_ticket_id(self) -> int:
         return max((row["id"] for row in self.tickets.values()), default=self.first_id - 1) + 1

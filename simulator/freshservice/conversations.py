@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from simulator import moments
-from simulator.freshservice.account import Visit, desk, enter
+from simulator.freshservice.account import Account, Visit, desk, enter
 from simulator.freshservice.tickets import body_of, found, page, plain_text, save
 from simulator.store import Document
 
@@ -33,19 +33,28 @@ async def _add(request: Request, source: int) -> Response:
         raise visit.invalid(("body", "It should be a/an String", "missing_field"))
     if not isinstance(body.get("private", True), bool):
         raise visit.invalid(("private", "It should be a/an Boolean", "datatype_mismatch"))
-    account = visit.account
+    private = body.get("private", True) if source == 2 else False
+    row = add(visit.account, ticket, body["body"], private=private, source=source)
+    row |= {"to_emails": body.get("notify_emails") or [], "cc_emails": body.get("cc_emails") or []}
+    return visit.reply({"conversation": row}, 201)
+
+
+def add(
+    account: Account, ticket: Document, text: str, *, private: bool = True, source: int = 2
+) -> Document:
+    """A note (source 2) or reply (0), stored; the ticket counts as changed."""
     stamp = moments.seconds_stamp(moments.now())
     row = {
         "id": account.next_id(account.conversations),
         "user_id": 27_000_000_001,
         "ticket_id": ticket["id"],
-        "body": body["body"],
-        "body_text": plain_text(body["body"]),
-        "private": body.get("private", True) if source == 2 else False,
+        "body": text,
+        "body_text": plain_text(text),
+        "private": private,
         "incoming": False,
         "source": source,
-        "to_emails": body.get("notify_emails") or [],
-        "cc_emails": body.get("cc_emails") or [],
+        "to_emails": [],
+        "cc_emails": [],
         "bcc_emails": [],
         "support_email": None,
         "attachments": [],
@@ -54,7 +63,7 @@ async def _add(request: Request, source: int) -> Response:
     }
     account.conversations.put(str(row["id"]), row)
     save(account, ticket)
-    return visit.reply({"conversation": row}, 201)
+    return row
 
 
 async def conversations(request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from simulator import moments
 from simulator.answers import json_body
-from simulator.freshservice import search
+from simulator.freshservice import automation, search
 from simulator.freshservice.account import Account, Visit, enter
 from simulator.freshservice.validation import errors_of
 from simulator.store import Document
@@ -180,6 +180,7 @@ def save(account: Account, ticket: Document) -> Document:
     if ticket["status"] == 5 and old.get("status") != 5:
         ticket = {**ticket, "_closed_at": stamp}
     changed = {**ticket, "updated_at": stamp, "_indexed": now.timestamp(), "_before": shown(old)}
+    automation.fire(account, changed)
     return account.tickets.put(str(ticket["id"]), changed)
 
 
