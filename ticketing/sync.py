@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -41,6 +41,7 @@ FORGOTTEN_AFTER = timedelta(days=30)
 """A closed ticket is not looked at one by one any more; a change that is told still counts."""
 OURS = "[CSC-"
 SOONEST = timedelta(minutes=1)
+FRESH = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -118,6 +119,16 @@ def _is_changed(ticket: Ticket, there: TicketRef) -> bool:
     return not there.changed or there.changed[:40] != ticket.stamp or there.status != ticket.status
 
 
+def _stamp(there: TicketRef, now: datetime) -> str:
+    """Of the change that was seen; "" while another in the same second may be to come."""
+    try:
+        at = datetime.fromisoformat(there.changed)
+    except ValueError:
+        return there.changed[:40]
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return there.changed[:40] if now - at > FRESH else ""
+
+
 def _look_at_the_waiting(run: _Round, every: timedelta | None) -> None:
     """One by one. `every`: None where nothing else tells of changes."""
     now, wait = run.now(), every or timedelta()
@@ -169,7 +180,7 @@ def _take(run: _Round, ticket_pk: int, there: TicketRef, notes: int | None) -> N
             changes["told"] = step.told or ticket.told
             if step.close or step.reopen:
                 changes["told"] = _carry_over(run, case, there, is_closed=step.close)
-            changes |= {"status": there.status, "stamp": there.changed[:40]}
+            changes |= {"status": there.status, "stamp": _stamp(there, run.now())}
             changes |= _assignment(run, ticket, there)
             if notes is not None and notes != ticket.notes:
                 if notes > ticket.notes:
