@@ -22,7 +22,7 @@ COLUMNS = {
     column.name: column
     for column in (
         Column("severity", "Severity", "severity"),
-        Column("priority", "Priority", "priority"),
+        Column("priority", "Prio", "priority"),
         Column("title", "Case"),
         Column("tenant", "Tenant"),
         Column("chain", "Chain"),
@@ -48,4 +48,4 @@ def chosen(names: Iterable[object]) -> tuple[str, ...]:
     kept = tuple(dict.fromkeys(name for name in names if name in COLUMNS))
     if not kept:
         return FIRST
-    return kept if FIXED in kept else (FIXED, *kept)  # type: ignore[return-value]
+    return kept if FIXED in kept else (FIXED, *kept)

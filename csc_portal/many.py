@@ -9,19 +9,29 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from alerts import triage
-from alerts.models import Case
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from alerts import suppress, triage
+from alerts.models import Case, CaseEvent
+from alerts.rules import Refused as BadText
 from alerts.triage import Outcome, Refused, Seen
 from csc_portal.access import Rights, TenantRef
+from csc_portal.judgement import note_next
+from csc_portal.outcome_due import look_soon
 from csc_portal.people import workers
 from tenants.models import SEVERITIES, QueueEntry, Tenant
 from tenants.scope import granted, scope
+from ticketing.plan import plan_deliveries
 
 AT_ONCE = 200
 GONE = "This case was merged into another, or is not yours."
 NOT_ALLOWED = "You may only look at cases of this tenant."
 NOT_THEIRS = "This person may not work on cases of this tenant."
+NO_SYSTEM = "This tenant has no ticket system."
 NO_EFFECT = "Nothing to do: it is so already."
 
 
@@ -93,6 +103,47 @@ def _severity(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
     )
 
 
+def _snooze(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return suppress.snooze(
+        tenant.pk,
+        seen,
+        actor_id=order.actor_id,
+        until=_until(order),
+        reason=order["snooze_reason"],
+        now=timezone.now(),
+    )
+
+
+def _until(order: Order) -> datetime:
+    """`until` is one of the times offered; `at` is written by hand, in the user's zone."""
+    try:
+        found = parse_datetime(order["at"] or order["until"])
+    except ValueError:
+        found = None
+    if found is None:
+        raise Refused("Choose until when.")
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
+
+
+def _wake(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    return suppress.wake(tenant.pk, seen, actor_id=order.actor_id)
+
+
+@transaction.atomic
+def _ticket(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    """Open cases that have no ticket wait no longer for one."""
+    found = Case.objects.select_for_update().filter(pk__in=seen).order_by("pk")
+    current = [case for case in found if case.version == seen[case.pk]]
+    owed = [case.pk for case in current if case.is_open and not case.ticket_ref]
+    Case.objects.filter(pk__in=owed).update(ticket_after=None)
+    CaseEvent.objects.bulk_create(
+        CaseEvent(case_id=pk, actor_id=order.actor_id, kind="ticket_asked") for pk in owed
+    )
+    plan_deliveries()
+    others = tuple(case.pk for case in current if case.pk not in owed)
+    return Outcome(tuple(owed), others)
+
+
 ORDERS: dict[str, Act] = {
     "assign": _assign,
     "unassign": _unassign,
@@ -101,6 +152,9 @@ ORDERS: dict[str, Act] = {
     "resolve": _resolve,
     "judge": _judge,
     "severity": _severity,
+    "snooze": _snooze,
+    "wake": _wake,
+    "ticket": _ticket,
 }
 
 
@@ -114,7 +168,8 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
     results: dict[str, Result] = {}
     for pk, entries in by_tenant.items():
         ref = rights.tenants[pk]
-        if problem := _forbidden(order, ref):
+        problem = _forbidden(order, ref, tenants[pk])
+        if problem:
             results.update((str(e.public_id), _result(e, ref, (problem, ""))) for e in entries)
             continue
         with scope(tenants[pk]):
@@ -122,8 +177,19 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
                 part = entries[start : start + AT_ONCE]
                 told = _act(order, tenants[pk], part, seen)
                 results.update((str(e.public_id), _result(e, ref, told[e.case_id])) for e in part)
+        _hurry(order, tenants[pk])
     missing = Result("", "A case", "", GONE)
     return [results.get(key, missing) for key in seen]
+
+
+def _hurry(order: Order, tenant: Tenant) -> None:
+    """What follows from the order is looked at next, not when the tenant's turn comes."""
+    if order.do in ("snooze", "wake"):
+        note_next(tenant, timezone.now())
+    elif order.do == "ticket":
+        Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=timezone.now())
+    else:
+        look_soon([tenant.pk])
 
 
 def _entries(rights: Rights, seen: Iterable[str]) -> dict[int, list[QueueEntry]]:
@@ -137,9 +203,11 @@ def _entries(rights: Rights, seen: Iterable[str]) -> dict[int, list[QueueEntry]]
     return by_tenant
 
 
-def _forbidden(order: Order, ref: TenantRef) -> str:
+def _forbidden(order: Order, ref: TenantRef, tenant: Tenant) -> str:
     if not ref.may_act:
         return NOT_ALLOWED
+    if order.do == "ticket" and not hasattr(tenant, "ticketing"):
+        return NO_SYSTEM
     if order.do == "assign" and order["assignee"].isdecimal():
         allowed = {person.pk for person in workers([ref.pk])}
         return "" if int(order["assignee"]) in allowed else NOT_THEIRS
@@ -175,7 +243,12 @@ def _act(
         told[case.pk] = (triage.STALE, now)
         if now == seen[str(entry.public_id)]:
             versions[case.pk] = case.version
-    outcome = ORDERS[order.do](order, tenant, versions) if versions else Outcome()
+    outcome = Outcome()
+    if versions:
+        try:
+            outcome = ORDERS[order.do](order, tenant, versions)
+        except BadText as err:
+            raise Refused(str(err)) from err
     told.update((pk, ("", "")) for pk in outcome.changed)
     told.update((pk, (NO_EFFECT, "")) for pk in outcome.unchanged)
     return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -22,14 +24,16 @@ MOST_MATCHING = 1000
 AT_ONCE = 500
 SHOWN_FAILURES = 100
 FIELDS = (
-    "verdict", "determination", "reason", "severity", "severity_reason", "assignee", "into",
-    "until", "comment",
+    "verdict", "determination", "reason", "severity", "severity_reason", "assignee", "until", "at",
+    "snooze_reason",
 )  # fmt: skip
 ASKED = {
     "resolve": "Resolve",
     "judge": "Set the verdict",
     "severity": "Change the severity",
     "assign": "Assign",
+    "snooze": "Snooze",
+    "ticket": "Open tickets now",
 }
 """Orders that ask something first, as the dialog's title says it."""
 
@@ -66,7 +70,8 @@ def _matching(wanted: Filter, desk: Desk, me: int) -> dict[str, str]:
     if wanted.problems:
         return {}
     ids = [pk for pk in desk.ids if desk.rights.tenants[pk].may_act]
-    cases, seen, after = cases_of_entity(wanted, desk), {}, ""
+    cases, after = cases_of_entity(wanted, desk), ""
+    seen: dict[str, str] = {}
     while len(seen) < MOST_MATCHING:
         limit = min(AT_ONCE, MOST_MATCHING - len(seen))
         found = queue.page(wanted, ids, me, after=after, limit=limit, cases=cases)
@@ -112,9 +117,22 @@ def bulk_ask(request: HttpRequest) -> HttpResponse:
         "severities": list(reversed(SEVERITIES[1:])),
         "severity_reasons": SEVERITY_REASONS.items(),
         "workers": workers(acting) if do == "assign" else [],
-        "now": timezone.now(),
+        "times": _times(timezone.localtime()) if do == "snooze" else [],
     }
     return render(request, "queue/_ask.html", context)
+
+
+def _times(now: datetime) -> list[tuple[str, datetime]]:
+    """What a snooze offers, by the clock of the user's zone."""
+    morning = now.replace(hour=8, minute=0, second=0, microsecond=0)
+    monday = morning + timedelta(days=7 - now.weekday())
+    return [
+        ("1 hour", now + timedelta(hours=1)),
+        ("4 hours", now + timedelta(hours=4)),
+        ("Tomorrow, 08:00", morning + timedelta(days=1)),
+        ("Monday, 08:00", monday),
+        ("A week", now + timedelta(days=7)),
+    ]
 
 
 @require_safe
