@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -78,3 +79,9 @@ def sign_in(simulator, db) -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture
+def quick_passwords(settings: Any) -> None:
+    """For tests that sign in many times: the real hasher takes half a second, as it should."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
