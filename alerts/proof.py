@@ -44,8 +44,8 @@ that is one which the licence hides."""
 USER_LEVELS = frozenset({"none", "low", "medium"})
 USER_STATES = frozenset({"none", "atRisk", "remediated", "dismissed", "confirmedSafe"})
 SIGN_IN_RISKS = frozenset({"none", "low", "medium"})
-WEAK_METHODS = frozenset({"sms", "voice", "phone", "call", "email", "unknown", "other"})
-"""A number can be moved to another SIM, and a mailbox may be what was taken."""
+PROVING_METHODS = frozenset({"fido2", "hello", "platform", "certificate", "app", "code"})
+"""Words of enrichment.mfa. Not text messages and calls: a number can be moved to another SIM."""
 UNTOUCHED = frozenset({"new", "resolved"})
 """States of an alert at Microsoft that do not say that somebody works on it."""
 
@@ -235,7 +235,7 @@ ALERT_CONDITIONS: Mapping[str, tuple[Callable[[JudgedAlert], bool], str]] = {
         "MFA was not performed in this very sign-in.",
     ),
     "method": (
-        _if_known(lambda one: bool(one.method) and one.method not in WEAK_METHODS),
+        _if_known(lambda one: one.method in PROVING_METHODS),
         "The method of MFA is not known, or can be taken over (text message, call).",
     ),
     "sign_in_risk": (

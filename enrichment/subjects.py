@@ -14,7 +14,8 @@ SETTLED_AFTER = timedelta(minutes=15)
 """Most records are there by then. Before, a refused prompt or a change may still be missing."""
 AFTER = timedelta(hours=1)
 """Sign-ins up to so long after the alert's activity are read."""
-AUDITS_BEFORE = timedelta(minutes=15)
+AUDITS_BEFORE = timedelta(hours=24)
+"""An attacker may register a method first, and use it hours later."""
 AUDITS_AFTER = timedelta(hours=72)
 NEAREST = timedelta(hours=24)
 """Ranges of one user that are no further apart are read as one."""

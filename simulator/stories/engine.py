@@ -12,7 +12,16 @@ import orjson
 from simulator import moments
 from simulator.directory import Directory
 from simulator.store import Document
-from simulator.stories import benign, campaigns, cloud, doubtful, endpoint, identity, posture
+from simulator.stories import (
+    benign,
+    campaigns,
+    cloud,
+    deceptions,
+    doubtful,
+    endpoint,
+    identity,
+    posture,
+)
 from simulator.stories.bulk import bulk_alerts
 from simulator.stories.estate import Estate, build
 from simulator.stories.incidents import refreshed_incident
@@ -57,12 +66,23 @@ STORIES: dict[str, Story] = {
         campaigns.scanner,
         campaigns.long_campaign,
         campaigns.late_bridge,
+        deceptions.mfa_fatigue,
+        deceptions.adversary_in_the_middle,
+        deceptions.replayed_token,
+        deceptions.sim_swap,
+        deceptions.consent_after_sign_in,
+        deceptions.travel_with_decoy,
+        deceptions.slow_finger,
     )
 }
 # Told when asked for, and by live directories: the first 48 hours are full enough.
 NOT_IN_HISTORY = frozenset(
-    {"three_products", "issued_again", "office_sign_in", "scanner", "long_campaign", "late_bridge"}
-)
+    {
+        "three_products", "issued_again", "office_sign_in", "scanner", "long_campaign",
+        "late_bridge", "mfa_fatigue", "adversary_in_the_middle", "replayed_token", "sim_swap",
+        "consent_after_sign_in", "travel_with_decoy", "slow_finger",
+    }
+)  # fmt: skip
 # Stories of a live directory in turn: most are small, a big attack comes now and then.
 LIVE = (
     "business_trip",
@@ -98,6 +118,11 @@ LIVE = (
     "office_sign_in",
     "late_bridge",
     "issued_again",
+    "mfa_fatigue",
+    "adversary_in_the_middle",
+    "sim_swap",
+    "consent_after_sign_in",
+    "travel_with_decoy",
 )
 # Stories that not every directory's past has: each directory lacks four of them.
 OPTIONAL = (
