@@ -20,6 +20,7 @@ from csc_portal.web import (
 from csc_portal.web.access_urls import ACCESS
 from csc_portal.web.account_urls import ACCOUNT
 from csc_portal.web.activity import background
+from csc_portal.web.admin_urls import ADMIN
 
 
 class ExportKind:
@@ -56,7 +57,7 @@ urlpatterns = [
     path("cases/<uuid:public_id>/triage/", case.case_triage, name="case-triage"),
     path("entities/<uuid:pseudonym>/", entity.entity_page, name="entity"),
     path("tenants/", tenants.tenants_page, name="tenants"),
-    path("tenants/new/", tenants.tenant_new, name="tenant-new"),
+    *ADMIN,
     path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant"),
     path("tenants/<slug:slug>/retry/", tenants.tenant_retry, name="tenant-retry"),
     path("tenants/<slug:slug>/state/", tenants.tenant_state, name="tenant-state"),

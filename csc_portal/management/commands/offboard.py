@@ -7,10 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from csc_portal.management.base import PortalCommand
-from csc_portal.push import end_push
-from tenants.audit import SYSTEM, record
-from tenants.models import Tenant
-from tenants.onboarding import erase_tenant
+from csc_portal.offboard import erase, off_board
+from tenants.audit import SYSTEM
 
 
 class Command(PortalCommand):
@@ -22,17 +20,9 @@ class Command(PortalCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         tenant = self.tenant(options["slug"])
-        Tenant.objects.filter(pk=tenant.pk).update(
-            state=Tenant.State.OFFBOARDED, next_poll_at=None, next_delivery_at=None
-        )
-        # Whoever is not read any more should not be pushed either. What stays behind expires.
-        problem = end_push(tenant)
+        problem = off_board(tenant, SYSTEM)
         if options["erase"]:
-            # The tenant's row goes, so the entry names no tenant: only that one was erased.
-            erase_tenant(tenant)
-            record(SYSTEM, "tenant_erased", subject=f"tenant {tenant.public_id}")
-        else:
-            record(SYSTEM, "tenant_offboarded", tenant)
+            erase(tenant, SYSTEM)
         return {
             "tenant": options["slug"],
             "erased": options["erase"],

@@ -1,65 +1,15 @@
-"""Onboarding by form, pausing, and sending again what was given up."""
+"""The table and the page of a tenant: pausing, and sending again what was given up."""
 
 from __future__ import annotations
 
-import uuid
+from datetime import timedelta
 
-import pytest
+from django.utils import timezone
 
-from simulator import Simulator
 from tenants.models import AuditEntry, Tenant
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
-from tests.lab import new_slug
 from ticketing.models import Delivery
-
-
-@pytest.fixture
-def given(simulator: Simulator) -> dict[str, str]:
-    """What an admin types, for a directory and a help desk that exist."""
-    found = simulator.control.add_directory(new_slug("form"), stories=False, populate=False)
-    return {
-        "slug": found["slug"],
-        "name": found["name"],
-        "directory_id": found["directory"],
-        "client_id": found["client_id"],
-        "credential_secret": found["credential_secret"],
-        "ticketing": "freshservice",
-        "ticketing_url": f"{found['ticketing_url']}/freshservice/{found['slug']}",
-        "ticketing_secret": found["ticketing_secret"],
-        "enable": "on",
-    }
-
-
-def test_a_tenant_is_onboarded(sign_in, given: dict[str, str]) -> None:
-    answer = sign_in("admin").post("/tenants/new/", given)
-    assert answer.headers["Location"] == f"/tenants/{given['slug']}/"
-    tenant = Tenant.objects.get(slug=given["slug"])
-    assert tenant.state == "active"
-    assert tenant.ticketing.system == "freshservice"
-    assert AuditEntry.objects.filter(action="tenant_onboarded", tenant=tenant).exists()
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "told"),
-    [
-        ("slug", "Not A Slug", "A slug is 2 to 40 small letters"),
-        ("slug", "public", "is reserved"),
-        ("name", "", "This field is required"),
-        ("directory_id", "contoso", "Enter a valid UUID"),
-        ("directory_id", str(uuid.UUID(int=7)), "AADSTS90002"),
-        ("credential_secret", "no-such-secret", "no-such-secret"),
-        ("ticketing_url", "", "A ticket system needs this"),
-        ("ticketing_secret", "no-such-secret", "no-such-secret"),
-    ],
-)
-def test_bad_input_is_told_and_nothing_is_made(
-    field: str, value: str, told: str, sign_in, given: dict[str, str]
-) -> None:
-    answer = sign_in("admin").post("/tenants/new/", {**given, field: value})
-    assert answer.status_code == 422
-    assert told in answer.content.decode()
-    assert not Tenant.objects.filter(name=given["name"]).exists()
 
 
 def test_pausing_and_starting(sign_in, world: World) -> None:
@@ -84,3 +34,21 @@ def test_what_was_given_up_is_sent_again(sign_in, world: World) -> None:
     assert (delivery.state, delivery.attempts) == ("pending", 1)
     assert Tenant.objects.get(slug="qa").next_delivery_at is not None
     assert AuditEntry.objects.get(action="deliveries_retried").facts == {"deliveries": 1}
+
+
+def test_the_table_says_what_needs_attention(sign_in, world: World) -> None:
+    Tenant.objects.filter(slug="qa").update(
+        missing_permissions=["AuditLog.Read.All"],
+        credential_expires_at=timezone.now() + timedelta(days=9, hours=1),
+        subscriptions_active=2,
+        subscriptions_expire_at=timezone.now(),
+    )
+    Tenant.objects.filter(slug="qatest").update(
+        unlicensed=["sign-ins"], credential_expires_at=timezone.now() - timedelta(days=2)
+    )
+    page = sign_in("admin").get("/tenants/").content.decode()
+    for told in ("1 missing", "9 days", "2 active", "1 not licensed", "Ended", "No date"):
+        assert told in page, told
+    page = sign_in("viewer", world.tenants["qa"]).get("/tenants/qa/").content.decode()
+    assert "Permissions are missing: AuditLog.Read.All" in page
+    assert "/tenants/qa/setup/" not in page
