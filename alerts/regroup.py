@@ -15,6 +15,7 @@ from django.db import transaction
 
 from alerts.grow import NEW_CASES, merge_rows, write_events
 from alerts.models import Alert, Apart, Case, CaseEvent, Cursor
+from alerts.moved import refresh_moves
 from alerts.refresh import publish, summarise
 from alerts.rows import as_json, run
 from alerts.triage import STALE, Refused
@@ -33,7 +34,6 @@ CHANGED = """
 UPDATE alerts_case SET version = version + 1, growth = growth + %s, changed_at = now()
 WHERE id = ANY(%s)
 """
-UNMOVED = "DELETE FROM tenants_movedcase WHERE public_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def unmerge(tenant_id: int, merged_id: int, version: int, *, actor_id: int) -> R
     run(CHANGED, [1, [merged_id]])
     run(CHANGED, [0, [winner.pk]])
     run(MOVE, [as_json({"by": "hand", "case": winner.pk}), merged_id, ids])
-    run(UNMOVED, [merged.public_id])
+    refresh_moves(tenant_id)
     _part("cases", merged_id, winner.pk, actor_id)
     events = [
         {"c": case, "actor": actor_id, "k": "unmerged", "f": {"case": other, "alerts": ids}}

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from alerts.due import DUE_AT, minutes
 from alerts.models import Cursor
+from alerts.moved import count_differing, refresh_moves
 from alerts.refresh import publish
 from alerts.rows import run
 from tenants.models import ROLLUP_CELLS, Tenant
@@ -51,15 +52,17 @@ BATCH = 5000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Rows of the queue, of its counts and of the entity index that do not follow the schema."""
+    """Rows of the queue, its counts, the entity index and merged cases' addresses that do not
+    follow the schema."""
 
     tenant: str
     rows: int
     counts: int
     keys: int
+    moves: int
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.counts or self.keys)
+        return bool(self.rows or self.counts or self.keys or self.moves)
 
 
 def compare(tenant: Tenant) -> Difference:
@@ -69,7 +72,8 @@ def compare(tenant: Tenant) -> Difference:
         rows = run(ROWS_THAT_DIFFER, [*limits, key, key, *limits])[0][0]
         counts = run(COUNTS_THAT_DIFFER, [key, key, key, key])[0][0]
         keys = run(KEYS_THAT_DIFFER, [key, key])[0][0]
-    return Difference(tenant.slug, rows, counts, keys)
+        moves = count_differing(key)
+    return Difference(tenant.slug, rows, counts, keys, moves)
 
 
 def rebuild(tenant: Tenant) -> None:
@@ -84,3 +88,4 @@ def rebuild(tenant: Tenant) -> None:
             publish(key, cases[start : start + BATCH])
         run("DELETE FROM tenants_entityindex WHERE tenant_id = %s", [key])
         run(FILL_INDEX, [key])
+        refresh_moves(key)
