@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.ticketing.wire.freshservice import FreshserviceDesk
 from tests.ticketing.wire.jira import JiraDesk
 from tests.ticketing.wire.redmine import Redmine
 from tests.ticketing.wire.request_tracker import RequestTracker
@@ -38,6 +39,7 @@ class Entry:
 ENTRIES = {
     "request_tracker": Entry(RequestTracker(), "generic", from_the_guide("request_tracker")),
     "redmine": Entry(Redmine(), "generic", from_the_guide("redmine")),
+    "freshservice": Entry(FreshserviceDesk(), "freshservice"),
     "jira": Entry(JiraDesk(), "jira", {"user": "ada@example.com", "project": "SEC"}),
     "servicenow": Entry(ServiceNowDesk(), "servicenow", {"user": "csc"}),
     "zendesk": Entry(ZendeskDesk(), "zendesk", {"user": "ada@example.com"}),

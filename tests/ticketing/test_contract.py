@@ -168,10 +168,55 @@ def test_a_wrong_secret(entry: Entry, desk: Desk, url: str) -> None:
         connect(entry, url, "wrong").check()
 
 
+def test_a_ticket_is_resolved_and_opened_again(system: TicketSystem, desk: Desk) -> None:
+    made = system.create(draft())
+    for wanted in ("resolved", "resolved", "open", "open"):
+        done = system.update(made.id, wanted)
+        assert (done.id, done.status) == (made.id, wanted)
+        assert system.read(made.id) == done
+    assert creations(desk) == 1
+
+
+def test_changes_are_told(system: TicketSystem, desk: Desk) -> None:
+    made, other = system.create(draft()), system.create(draft(f"{REF}2"))
+    ticket = desk.tickets[min(desk.tickets)]
+    desk.change(ticket, state=desk.statuses[desk.ours.index("closed")])
+    ticket.agent = "7"
+    changes = system.changes(datetime.now(UTC) - timedelta(minutes=1))
+    assert changes is not None
+    told = {ref.id: ref for ref in changes}
+    assert {made.id, other.id} <= set(told)
+    assert (told[made.id].status, told[made.id].assignee) == ("closed", "7")
+    assert told[other.id].assignee == ""
+    assert told[made.id].changed
+    assert system.read(made.id).changed == told[made.id].changed
+    ticket.updated -= timedelta(days=30)
+    again = system.changes(datetime.now(UTC) - timedelta(minutes=1))
+    assert made.id not in {ref.id for ref in again or ()}
+
+
+def test_many_changes_are_told(system: TicketSystem) -> None:
+    made = {system.create(draft(f"{REF}{n}", html="<p>x</p>")).id for n in range(103)}
+    told = system.changes(datetime.now(UTC) - timedelta(minutes=1))
+    assert made == {ref.id for ref in told or ()}
+
+
+def test_notes_are_read(system: TicketSystem, desk: Desk) -> None:
+    made = system.create(draft())
+    assert system.notes(made.id) == []
+    system.note(made.id, "<p>More</p>", f"{REF}/2")
+    system.note(made.id, "<p>Even more</p>", f"{REF}/3")
+    notes = system.notes(made.id)
+    assert len(notes) == 2
+    assert f"[{REF}/2]" in notes[0]
+
+
 def test_what_is_not_there(system: TicketSystem) -> None:
     missing = system.create(draft()).id.replace("1", "7")
     with pytest.raises(NotFound):
         system.read(missing)
+    with pytest.raises(NotFound):
+        system.update(missing, "resolved")
     with pytest.raises(NotFound):
         system.note(missing, "<p>x</p>", f"{REF}/1")
     for bad in ("", "../users", "1?x=1", "a b", "x" * 80):

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.routing import Route
 
 from tests.ticketing.wire.server import Desk, Ticket
 
-_CATEGORIES = {"To Do": "new", "In Progress": "indeterminate"}
+_CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "Pending": "indeterminate"}
 
 
 class JiraDesk(Desk):
@@ -42,6 +43,7 @@ class JiraDesk(Desk):
                 Route(f"{root}/issue/bulkfetch", self.bulk, methods=["POST"]),
                 Route(f"{root}/issue/{{key}}", self.read),
                 Route(f"{root}/issue/{{key}}/comment", self.comments, methods=["GET", "POST"]),
+                Route(f"{root}/issue/{{key}}/transitions", self.ways, methods=["GET", "POST"]),
                 Route("/rest/servicedeskapi/request", self.request, methods=["POST"]),
             ]
         )
@@ -75,9 +77,17 @@ class JiraDesk(Desk):
         wanted = re.search(r'labels = "([^"]+)" OR summary ~ "([^"]+)"', jql)
         if wanted:
             known = [t for t in known if wanted[1].lower() in json.dumps(t.fields).lower()]
+        back = re.search(r'updated >= "-(\d+)m"', jql)
+        if back:
+            border = datetime.now(UTC) - timedelta(minutes=int(back[1]))
+            known = [t for t in known if t.updated >= border]
         known.sort(key=lambda ticket: ticket.number, reverse="DESC" in jql)
         size = int(request.query_params["maxResults"])
-        return JSONResponse({"issues": [self._shown(t) for t in known[:size]], "isLast": True})
+        start = int(request.query_params.get("nextPageToken", "0"))
+        page: dict[str, object] = {"issues": [self._shown(t) for t in known[start : start + size]]}
+        if start + size < len(known):
+            page["nextPageToken"] = str(start + size)
+        return JSONResponse({**page, "isLast": "nextPageToken" not in page})
 
     async def bulk(self, request: Request) -> Response:
         keys = (await request.json())["issueIdsOrKeys"]
@@ -99,12 +109,39 @@ class JiraDesk(Desk):
             assert body["properties"][0]["value"] == {"internal": True}
             if not _is_document(body["body"]):
                 return self.answer(400)
-            ticket.notes.append(json.dumps(body["body"]))
+            self.change(ticket, note=json.dumps(body["body"]))
             return JSONResponse({"id": f"{len(ticket.notes)}"}, 201)
         start, size = (int(request.query_params[name]) for name in ("startAt", "maxResults"))
         shown = [{"body": json.loads(note)} for note in ticket.notes[start : start + size]]
         page = {"startAt": start, "maxResults": size, "total": len(ticket.notes)}
         return JSONResponse({**page, "comments": shown})
+
+    async def ways(self, request: Request) -> Response:
+        """From each state to every other one; to be done an issue needs a resolution."""
+        ticket = self._ticket(request)
+        if ticket is None:
+            return self.answer(404)
+        if request.method == "POST":
+            body = await request.json()
+            state = self.statuses[int(body["transition"]["id"]) - 11]
+            if state == "Done" and body.get("fields", {}).get("resolution") != {"name": "Done"}:
+                return self.answer(400)
+            self.change(ticket, state=state)
+            return Response(status_code=204)
+        shown = [
+            {
+                "id": f"{11 + place}",
+                "name": f"To {state}",
+                "to": {
+                    "name": state,
+                    "statusCategory": {"key": _CATEGORIES.get(state, "done")},
+                },
+                "fields": {"resolution": {"required": True}} if state == "Done" else {},
+            }
+            for place, state in enumerate(self.statuses)
+            if state != ticket.state
+        ]
+        return JSONResponse({"expand": "transitions", "transitions": list(reversed(shown))})
 
     def _ticket(self, request: Request) -> Ticket | None:
         return self.tickets.get(int(request.path_params["key"].removeprefix("SEC-")))
@@ -115,6 +152,9 @@ class JiraDesk(Desk):
             "summary": ticket.fields["summary"],
             "labels": ticket.fields.get("labels", []),
             "status": {"name": ticket.state, "statusCategory": category},
+            "updated": ticket.stamp("%Y-%m-%dT%H:%M:%S.000+0000"),
+            "resolution": {"name": "Done"} if category["key"] == "done" else None,
+            "assignee": {"accountId": ticket.agent, "displayName": "Ada"} if ticket.agent else None,
         }
         return {"id": f"{10000 + ticket.number}", "key": f"SEC-{ticket.number}", "fields": fields}
 

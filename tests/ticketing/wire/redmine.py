@@ -58,8 +58,11 @@ class Redmine(Desk):
         if ticket is None:
             return self.answer(404)
         issue = (await request.json())["issue"]
-        assert issue["private_notes"] is True
-        ticket.notes.append(issue["notes"])
+        if "status_id" in issue:
+            self.change(ticket, state=self.statuses[issue["status_id"] - 1])
+        else:
+            assert issue["private_notes"] is True
+            self.change(ticket, note=issue["notes"])
         return Response(status_code=204)
 
     async def search(self, request: Request) -> Response:
@@ -72,6 +75,7 @@ class Redmine(Desk):
             for ticket in sorted(self.tickets.values(), key=lambda t: -t.number)
             if (query.get("status_id") == "*" or ticket.state not in closed)
             and wanted.removeprefix("~").lower() in str(ticket.fields["subject"]).lower()
+            and ticket.stamp() >= query.get("updated_on", "").removeprefix(">=")
         ]
         start, size = int(query.get("offset", 0)), min(100, int(query.get("limit", 25)))
         shown = found[start : start + size]
@@ -82,4 +86,6 @@ class Redmine(Desk):
     def _shown(self, ticket: Ticket) -> dict[str, object]:
         state = {"id": self.statuses.index(ticket.state) + 1, "name": ticket.state}
         fields = {"subject": ticket.fields["subject"], "project": {"id": 1, "name": "Security"}}
-        return {"id": ticket.number, **fields, "status": state}
+        if ticket.agent:  # the member is missing otherwise
+            fields["assigned_to"] = {"id": int(ticket.agent), "name": "Ada"}
+        return {"id": ticket.number, **fields, "status": state, "updated_on": ticket.stamp()}

@@ -29,7 +29,8 @@ class RequestTracker(Desk):
             routes=[
                 Route(f"{root}/queue/{{name}}", self.queue),
                 Route(f"{root}/ticket", self.create, methods=["POST"]),
-                Route(f"{root}/ticket/{{id:int}}", self.read),
+                Route(f"{root}/ticket/{{id:int}}", self.read, methods=["GET"]),
+                Route(f"{root}/ticket/{{id:int}}", self.update, methods=["PUT"]),
                 Route(f"{root}/ticket/{{id:int}}/comment", self.comment, methods=["POST"]),
                 Route(f"{root}/ticket/{{id:int}}/attachments", self.attachments),
                 Route(f"{root}/tickets", self.search),
@@ -55,8 +56,32 @@ class RequestTracker(Desk):
         ticket = self.tickets.get(request.path_params["id"])
         if ticket is None:
             return self.answer(404)
-        shown = {"id": ticket.number, "Subject": ticket.fields["Subject"], "Status": ticket.state}
-        return JSONResponse({**shown, "Queue": {"id": "1", "type": "queue"}, "_hyperlinks": []})
+        shown = {**self._fields(ticket), "id": ticket.number, "_hyperlinks": []}
+        return JSONResponse({**shown, "Queue": {"id": "1", "type": "queue"}})
+
+    async def update(self, request: Request) -> Response:
+        """It says in words what became of it, and 200 also to what it did not do."""
+        ticket = self.tickets.get(request.path_params["id"])
+        if ticket is None:
+            return self.answer(404)
+        state = (await request.json())["Status"]
+        if state not in self.statuses:
+            return JSONResponse([f"Status '{state}' isn't a valid status for this ticket."])
+        before = ticket.state
+        self.change(ticket, state=state)
+        return JSONResponse(
+            [f"Ticket {ticket.number}: Status changed from '{before}' to '{state}'"]
+        )
+
+    def _fields(self, ticket: Ticket) -> dict[str, object]:
+        return {
+            "type": "ticket",
+            "id": str(ticket.number),
+            "Subject": ticket.fields["Subject"],
+            "Status": ticket.state,
+            "Owner": {"type": "user", "id": ticket.agent or "Nobody", "_url": "x"},
+            "LastUpdated": ticket.stamp(),
+        }
 
     async def comment(self, request: Request) -> Response:
         body = await request.json()
@@ -65,7 +90,7 @@ class RequestTracker(Desk):
         ticket = self.tickets.get(request.path_params["id"])
         if ticket is None:
             return self.answer(404)
-        ticket.notes.append(f"{body.get('Subject')}\n{body['Content']}")
+        self.change(ticket, note=f"{body.get('Subject')}\n{body['Content']}")
         return JSONResponse(["Comments added"], 201)
 
     async def attachments(self, request: Request) -> Response:
@@ -78,22 +103,21 @@ class RequestTracker(Desk):
         return JSONResponse(self._collection(request, items))
 
     async def search(self, request: Request) -> Response:
-        wanted = re.fullmatch(r"Subject LIKE '([^']*)'", request.query_params["query"])
-        if wanted is None:
+        query = request.query_params["query"]
+        wanted = re.fullmatch(r"Subject LIKE '([^']*)'", query)
+        since = re.fullmatch(r"Queue = 'General' AND LastUpdated > '([-0-9]{10})'", query)
+        if wanted is None and since is None:
             return self.answer(400)
         items = [
-            {
-                "type": "ticket",
-                "id": str(t.number),
-                "Subject": t.fields["Subject"],
-                "Status": t.state,
-            }
+            self._fields(t)
             for t in self.tickets.values()
-            if wanted[1].lower() in str(t.fields["Subject"]).lower() and t.state != "deleted"
+            if (not wanted or wanted[1].lower() in str(t.fields["Subject"]).lower())
+            and (not since or t.stamp() > since[1])
+            and t.state != "deleted"
         ]
         return JSONResponse(self._collection(request, items))
 
-    def _collection(self, request: Request, items: list[dict[str, str]]) -> object:
+    def _collection(self, request: Request, items: list[dict[str, object]]) -> object:
         """Only type, id and _url without `fields`; 20 a page unless told."""
         fields = {"type", "id", *request.query_params.get("fields", "").split(",")}
         page = int(request.query_params.get("page", 1))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import trustme
@@ -28,6 +29,11 @@ class Ticket:
     fields: dict[str, object]
     notes: list[str] = field(default_factory=list)
     state: str = ""
+    agent: str = ""
+    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def stamp(self, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+        return self.updated.strftime(form)
 
 
 class Desk:
@@ -48,6 +54,12 @@ class Desk:
         ticket = Ticket(len(self.tickets) + 1, fields, [], state)
         self.tickets[ticket.number] = ticket
         return ticket
+
+    def change(self, ticket: Ticket, *, state: str = "", note: str = "") -> None:
+        """As an agent or the API does."""
+        ticket.state = state or ticket.state
+        ticket.notes += [note] if note else []
+        ticket.updated = datetime.now(UTC)
 
     def fail(self, status: int, *, times: int = 1, **headers: str) -> None:
         shown = {name.replace("_", "-"): value for name, value in headers.items()}

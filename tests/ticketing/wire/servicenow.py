@@ -46,15 +46,15 @@ class ServiceNowDesk(Desk):
         return JSONResponse({"result": self._shown(request, ticket)}, 201)
 
     async def search(self, request: Request) -> Response:
-        wanted = request.query_params.get("sysparm_query", "").partition("^")[0]
-        reference = wanted.removeprefix("correlation_id=")
+        conditions = request.query_params.get("sysparm_query", "").split("^")
         limit = int(request.query_params["sysparm_limit"])
+        start = int(request.query_params.get("sysparm_offset", 0))
         found = [
             self._shown(request, ticket)
             for ticket in self.tickets.values()
-            if not reference or ticket.fields["correlation_id"] == reference
+            if all(_meets(ticket, one) for one in conditions)
         ]
-        return JSONResponse({"result": found[:limit]})
+        return JSONResponse({"result": found[start : start + limit]})
 
     async def one(self, request: Request) -> Response:
         number = int(request.path_params["id"], 16)
@@ -63,8 +63,12 @@ class ServiceNowDesk(Desk):
             return self.answer(404)
         if request.method == "PATCH":
             body = await request.json()
-            assert "[code]" not in body["work_notes"]
-            ticket.notes.append(body["work_notes"][:4000])
+            if body.get("state") == "6" and not (body["close_code"] and body["close_notes"]):
+                return self.answer(403)  # a data policy
+            assert "[code]" not in body.get("work_notes", "")
+            ticket.fields["close_code"] = body.get("close_code", "")
+            note = body.get("work_notes", "")[:4000]
+            self.change(ticket, state=body.get("state", ""), note=note)
         return JSONResponse({"result": self._shown(request, ticket)})
 
     def _shown(self, request: Request, ticket: Ticket) -> dict[str, object]:
@@ -76,6 +80,16 @@ class ServiceNowDesk(Desk):
             "state": ticket.state,
             "correlation_id": ticket.fields.get("correlation_id", ""),
             "work_notes": notes if is_display else "",
+            "close_code": ticket.fields.get("close_code", ""),
+            "assigned_to": ticket.agent,
+            "sys_updated_on": ticket.stamp("%Y-%m-%d %H:%M:%S"),
         }
         fields = request.query_params["sysparm_fields"].split(",")
         return {name: value for name, value in whole.items() if name in fields}
+
+
+def _meets(ticket: Ticket, condition: str) -> bool:
+    if condition.startswith("sys_updated_on>="):
+        return ticket.stamp("%Y-%m-%d %H:%M:%S") >= condition.partition(">=")[2]
+    name, _, value = condition.partition("=")
+    return not value or ticket.fields.get(name) == value

@@ -63,23 +63,29 @@ class ZendeskDesk(Desk):
 
     async def search(self, request: Request) -> Response:
         wanted = request.query_params.get("external_id")
+        newest_first = request.query_params.get("sort_by") == "updated_at"
         found = [
             self._shown(ticket)
-            for ticket in self.tickets.values()
+            for ticket in sorted(
+                self.tickets.values(), key=lambda t: (t.updated, t.number), reverse=newest_first
+            )
             if wanted in (None, ticket.fields["external_id"]) and ticket.state != "deleted"
         ]
-        return JSONResponse({"tickets": found[:100], "next_page": None, "count": len(found)})
+        start = 100 * (int(request.query_params.get("page", 1)) - 1)
+        shown = found[start : start + 100]
+        return JSONResponse({"tickets": shown, "next_page": None, "count": len(found)})
 
     async def one(self, request: Request) -> Response:
         ticket = self.tickets.get(request.path_params["id"])
         if ticket is None:
             return self.answer(404)
         if request.method == "PUT":
-            comment = (await request.json())["ticket"]["comment"]
+            sent = (await request.json())["ticket"]
+            comment = sent.get("comment", {"public": False, "html_body": ""})
             assert comment["public"] is False
-            if len(comment["html_body"].encode()) > 65_535:
+            if len(comment["html_body"].encode()) > 65_535 or ticket.state == "closed":
                 return self.answer(422)
-            ticket.notes.append(comment["html_body"])
+            self.change(ticket, state=sent.get("status", ""), note=comment["html_body"])
         return JSONResponse({"ticket": self._shown(ticket)})
 
     async def comments(self, request: Request) -> Response:
@@ -102,4 +108,11 @@ class ZendeskDesk(Desk):
 
     def _shown(self, ticket: Ticket) -> dict[str, object]:
         kept = {name: ticket.fields[name] for name in ("external_id", "subject")}
-        return {"id": ticket.number, "status": ticket.state, **kept}
+        more = {"assignee_id": int(ticket.agent) if ticket.agent else None}
+        return {
+            "id": ticket.number,
+            "status": ticket.state,
+            "updated_at": ticket.stamp(),
+            **kept,
+            **more,
+        }
