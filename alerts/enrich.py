@@ -196,7 +196,7 @@ def _conclude(work: _Run, subject: Subject, answers: Answers) -> Concluded:
     found = conclude(subject, answers, row.facts, row.attempts, work.now, work.pseudonymiser)
     if found.due_at is not None and work.asking.wait_s:
         soon = work.now + timedelta(seconds=work.asking.wait_s)
-        return replace(found, due_at=min(found.due_at, soon))
+        return replace(found, due_at=soon)
     return found
 
 

@@ -20,7 +20,6 @@ from clients.microsoft.bearer import read_error
 logger = logging.getLogger(__name__)
 
 MAX_ITEMS = 20
-_ROUNDS = 4
 _NO_BATCH = frozenset({400, 404, 405, 501})
 
 
@@ -115,7 +114,8 @@ def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: s
     results: Results = {}
     left = list(chunk)
     token_renewed = False
-    for round_number in range(1, _ROUNDS + 1):
+    rounds = graph.http.policy.attempts
+    for round_number in range(1, rounds + 1):
         try:
             results.update(_ask(graph, left, family, version))
         except ApiError as err:
@@ -132,7 +132,7 @@ def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: s
             graph.forget_token()
         left = [r for r in left if r.id in errors and _may_pass(errors[r.id], renew)]
         wait = _wait_s([errors[r.id] for r in left], round_number)
-        if not left or round_number == _ROUNDS or wait > graph.http.policy.retry_after_cap_s:
+        if not left or round_number == rounds or wait > graph.http.policy.retry_after_cap_s:
             break
         governor = graph.http.governor
         if governor is not None and family and any(errors[r.id].status == 429 for r in left):

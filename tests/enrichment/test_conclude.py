@@ -185,7 +185,7 @@ def test_a_match_is_kept_when_the_detections_are_not_read_again() -> None:
 
 
 def test_audits_from_before_the_alert_are_not_its_own() -> None:
-    rows = read_audits([audit("Add user", -16), audit("Delete user", -14), audit("Add user", 90)])
+    rows = read_audits([audit("Add user", -1450), audit("Delete user", -1430), audit("Add user", 90)])
     found = after(minutes(200), answers(record(), audits=rows))
     assert [one.operation for one in found.facts.audits] == ["account_deleted", "account_added"]
 
@@ -213,4 +213,4 @@ def test_audits_are_not_asked_before_they_can_be_there() -> None:
     assert not group.asks(Question.AUDITS, AT + minutes(14))
     assert group.asks(Question.AUDITS, AT + minutes(15))
     since, until = group.audit_range(AT + minutes(15))
-    assert (since, until) == (AT - minutes(15), AT + minutes(15))
+    assert (since, until) == (AT - timedelta(hours=24), AT + minutes(15))
