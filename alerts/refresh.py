@@ -26,8 +26,9 @@ WITH picked AS (
       bit_or(a.pillars::int) AS pillars,
       min(a.activity_at) AS first_at, max(a.last_activity_at) AS last_at,
       bool_and(a.status IN ('resolved', 'deleted')) AND NOT EXISTS (
-        -- a person who reopened it knows better
-        SELECT FROM alerts_caseevent e WHERE e.case_id = p.id AND e.kind = 'reopened'
+        -- a person who reopened it knows better; what moves there after that, alerts.outbox tells
+        SELECT FROM alerts_caseevent e
+        WHERE e.case_id = p.id AND e.kind IN ('reopened', 'reopened_in_ticket')
       ) AS all_resolved
     FROM alerts_alert a WHERE a.case_id = p.id
   ) AS n
