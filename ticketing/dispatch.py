@@ -26,7 +26,7 @@ from clients.microsoft.graph import Graph
 from tenants.models import SEVERITIES, Tenant
 from tenants.scope import scope
 from ticketing.adapters import TicketDraft, TicketRef, TicketSystem
-from ticketing.adapters.base import DELETED, OPEN, RESOLVED
+from ticketing.adapters.base import DELETED, OPEN, RESOLVED, UNDESCRIBED
 from ticketing.drafts import CaseFacts, draft_merge_note, draft_note, draft_ticket
 from ticketing.endings import side
 from ticketing.mapping import first_pillar, priority_for
@@ -224,6 +224,12 @@ def _send_update(outlet: Outlet, delivery: Delivery, now: Callable[[], datetime]
             there = outlet.system.update(ticket.external_id, wanted)
     except NotFound as err:
         raise _gone(outlet, err) from err
+    except Rejected as err:
+        if err.code != UNDESCRIBED:
+            raise
+        Ticket.objects.filter(pk=ticket.pk).update(told=side(wanted))
+        _end(delivery, Delivery.State.CANCELLED, now(), error=str(err))
+        return False
     Ticket.objects.filter(pk=ticket.pk).update(
         told=side(wanted), status=there.status, seen_at=now()
     )

@@ -22,7 +22,9 @@ def test_a_test_ticket_is_marked_and_has_one_note(desks_url: str, name: str) -> 
     entry = ENTRIES[name]
     trial = send_test_ticket(connect(entry, f"{desks_url}/{name}"), datetime.now(UTC))
     assert trial.problem == ""
-    assert trial.ticket.status == "open"
+    assert trial.ticket.status == "resolved"
+    assert len(trial.steps) == 4
+    assert trial.limits == ()
     [ticket] = entry.desk.tickets.values()
     assert SUBJECT in json.dumps(ticket.fields)
     assert len(ticket.notes) == 1
@@ -47,7 +49,7 @@ def test_the_command(qa: Tenant, simulator: Simulator, capsys: pytest.CaptureFix
     )
     call_command("test_ticket", qa.slug, "--json")
     said = json.loads(capsys.readouterr().out)
-    assert said["state"] == "open"
+    assert said["state"] == "resolved"
     assert said["url"].endswith(f"/a/tickets/{said['ticket']}")
     assert AuditEntry.objects.filter(action="test_ticket", tenant=qa).count() == 1
 

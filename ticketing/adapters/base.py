@@ -18,6 +18,8 @@ STATES = frozenset({OPEN, PENDING, RESOLVED, CLOSED, DELETED, OTHER})
 ENDED = frozenset({RESOLVED, CLOSED})
 SETTABLE = (OPEN, RESOLVED)
 """The states that the portal brings a ticket into."""
+UNDESCRIBED = "undescribed"
+"""Code of the Rejected that says: this system was not described to do that."""
 
 
 @dataclass(frozen=True, slots=True)

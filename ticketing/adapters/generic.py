@@ -22,7 +22,7 @@ from ticketing.adapters.account import (
     text_option,
     ticket_id,
 )
-from ticketing.adapters.base import ENDED, OPEN, OTHER, TicketDraft, TicketRef
+from ticketing.adapters.base import ENDED, OPEN, OTHER, UNDESCRIBED, TicketDraft, TicketRef
 from ticketing.adapters.description import (
     Auth,
     Fields,
@@ -127,7 +127,7 @@ class Generic:
         described = self._described
         if described.update is None:
             raise Rejected(
-                f"{self._account.name}: its description has no update.", code="description"
+                f"{self._account.name}: its description has no update.", code=UNDESCRIBED
             )
         values = {**self._id(ticket_id), "state": described.set_states[status]}
         self._call(described.update, values)

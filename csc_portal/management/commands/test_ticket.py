@@ -33,5 +33,7 @@ class Command(PortalCommand):
             "ticket": trial.ticket.id,
             "url": trial.ticket.url,
             "state": trial.ticket.status,
+            "seen": list(trial.steps),
+            "limits": list(trial.limits),
             "error": trial.problem and f"The ticket was opened, but: {trial.problem}",
         }
