@@ -173,6 +173,8 @@ class Demo:
         self.progress.step("Ready")
         print(f"\n  CSC Portal  {self.url('web')}/")
         print(f"  Login       {login['username']} / {login['password']}")
+        print(f"  Microsoft   {login['microsoft']}, on the simulated sign-in page, which tells the")
+        print("              password; your browser does not know its certificate and will say so")
         print(f"  Ingress     {self.url('ingress')}/")
         print(f"  Logs        {self.data_dir / 'logs'}")
         print("\n  Ctrl-C stops it and keeps its data; `scripts/demo --reset` forgets the data.")

@@ -7,13 +7,23 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from csc_portal.entra_people import save_mapping
 from csc_portal.management.base import PortalCommand
 from tenants.audit import SYSTEM
+from tenants.factors import forget_factors
 from tenants.grants import Where, give
-from tenants.models import Grant, User
+from tenants.models import EntraMapping, Grant, User
 from ticketing.connections import private_networks
 
 USERNAME = "analyst"
+MICROSOFT = "ada.admin@provider.example"
+"""One of those whom the simulated directory knows; its sign-in page names the others."""
+APP_ROLES = {
+    "CSC.Admin": Grant.Role.ADMIN,
+    "CSC.Lead": Grant.Role.LEAD,
+    "CSC.Analyst": Grant.Role.ANALYST,
+    "CSC.Viewer": Grant.Role.VIEWER,
+}
 
 
 class Command(PortalCommand):
@@ -26,5 +36,10 @@ class Command(PortalCommand):
         user, _ = User.objects.get_or_create(username=USERNAME)
         user.set_password(password)
         user.save(update_fields=["password"])
+        forget_factors(user)
         give(SYSTEM, user, str(Grant.Role.ADMIN), Where())
-        return {"username": USERNAME, "password": password}
+        for value, role in APP_ROLES.items():
+            place = {"kind": EntraMapping.Kind.APP_ROLE, "value": value, "tenant": None}
+            if not EntraMapping.objects.filter(**place, group=None).exists():
+                save_mapping(SYSTEM, EntraMapping(**place, role=role))
+        return {"username": USERNAME, "password": password, "microsoft": MICROSOFT}
