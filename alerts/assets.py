@@ -15,8 +15,9 @@ from typing import cast
 
 from django.db import IntegrityError, transaction
 
-from alerts.members import replace_members
+from alerts.members import open_cases, replace_members
 from alerts.models import AssetClass
+from alerts.rejudge import judge_again
 from clients.errors import ApiError, Forbidden, NotFound
 from clients.microsoft.graph import Graph
 from clients.microsoft.groups import member_pages
@@ -76,7 +77,10 @@ def make_class(name: str, kind: str, holds: str) -> AssetClass:
 
 def remove_class(public_id: uuid.UUID) -> None:
     """With its members. Inside the scope. Raises Refused."""
-    _class_of(public_id).delete()
+    found = _class_of(public_id)
+    with transaction.atomic():
+        judge_again(open_cases(found.pk))
+        found.delete()
 
 
 def take_list(

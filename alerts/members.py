@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from alerts.records import AlertRecord
+from alerts.rejudge import judge_again
 from alerts.rows import as_json, run
 from alerts.subjects import pseudonym_versions
 from enrichment.lists import Key
@@ -17,6 +18,14 @@ SELECT %s, pseudonym, member FROM json_to_recordset(%s::json) AS x(pseudonym uui
 ON CONFLICT DO NOTHING
 """
 REMOVE = "DELETE FROM alerts_assetmember WHERE asset_class_id = %s"
+OPEN_CASES = """
+SELECT DISTINCT a.case_id FROM alerts_assetmember m
+JOIN alerts_entitykey k ON k.pseudonym = m.pseudonym
+JOIN alerts_alertentity l ON l.entity_id = k.entity_id
+JOIN alerts_alert a ON a.id = l.alert_id
+JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
+WHERE m.asset_class_id = %s
+"""
 # A list holds the pseudonyms of its day. What is seen again is known under the new key from now on.
 LEARN = """
 INSERT INTO alerts_assetmember (asset_class_id, pseudonym, member)
@@ -30,7 +39,11 @@ ON CONFLICT DO NOTHING
 def replace_members(
     class_id: int, entries: Iterable[Sequence[Key]], pseudonymiser: Pseudonymiser
 ) -> int:
-    """What the class holds from now on; how many. Inside the scope and a transaction."""
+    """What the class holds from now on; how many. Inside the scope and a transaction.
+
+    Open cases that name what is or was in it are judged again.
+    """
+    named = open_cases(class_id)
     rows: list[dict[str, uuid.UUID]] = []
     count = 0
     for keys in entries:
@@ -40,7 +53,13 @@ def replace_members(
     run(REMOVE, [class_id])
     if rows:
         run(INSERT, [class_id, as_json(rows)])
+    judge_again(named | open_cases(class_id))
     return count
+
+
+def open_cases(class_id: int) -> set[int]:
+    """Those that name something in the class. Inside the scope."""
+    return {case_id for (case_id,) in run(OPEN_CASES, [class_id])}
 
 
 def learn_members(records: Iterable[AlertRecord], pseudonymiser: Pseudonymiser) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.db.models import Max
 from django.http import Http404
 
-from alerts.models import AlertEntity, Case, Entity
+from alerts.links import Link, seen_with
+from alerts.marks import marks_of_entities
+from alerts.models import AlertEntity, Case, Entity, Watch
 from csc_portal import queue
 from csc_portal.access import Rights
+from enrichment.facts import AssetMark
 from tenants.models import Tenant, User
 from tenants.roles import Right
 from tenants.scope import scope
@@ -19,12 +24,23 @@ SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class EntityFile:
-    """`links` are its newest alerts with their cases; `alert_count` counts all of them."""
+    """`links` are its newest alerts with their cases; `alert_count` counts all of them.
+
+    `seen_with`: people, devices, apps and data, most often first; `marks`: its asset classes;
+    `watched_until`: its directory audits are being read until then.
+    """
 
     entity: Entity
     links: list[AlertEntity]
     cases: list[Case]
     alert_count: int
+    seen_with: list[Link]
+    marks: tuple[AssetMark, ...]
+    watched_until: datetime | None
+
+    @property
+    def is_vip(self) -> bool:
+        return any(mark.kind == "vip" for mark in self.marks)
 
 
 def find_entity(
@@ -39,7 +55,7 @@ def find_entity(
 
 
 def read_entity(tenant: Tenant, entity_id: int) -> EntityFile:
-    """Three queries in the tenant's scope."""
+    """Six queries in the tenant's scope."""
     with scope(tenant):
         entity = Entity.objects.filter(pk=entity_id).first()
         if entity is None:
@@ -47,5 +63,9 @@ def read_entity(tenant: Tenant, entity_id: int) -> EntityFile:
         named = AlertEntity.objects.filter(entity_id=entity_id)
         links = list(named.select_related("alert", "alert__case").order_by("-at")[:SHOWN])
         count = named.count()
+        together = seen_with(entity_id)
+        marks = marks_of_entities([entity_id]).get(entity_id, ())
+        watches = Watch.objects.filter(alert__links__entity_id=entity_id, next_at__isnull=False)
+        until = watches.aggregate(until=Max("until"))["until"]
     cases = {link.alert.case_id: link.alert.case for link in links if link.alert.case_id}
-    return EntityFile(entity, links, list(cases.values()), count)
+    return EntityFile(entity, links, list(cases.values()), count, together, marks, until)

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from alerts.assets import refresh_groups
 from alerts.blind_spots import check_sources, is_check_due
 from alerts.feed import SOURCE, forget_old_polls
 from alerts.incidents import SOURCE as INCIDENTS
 from alerts.ledger import try_failed_again
+from alerts.links import forget_old_sources
 from alerts.reconcile import reconcile
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
@@ -45,9 +47,11 @@ def tend(tenant_id: int) -> None:
     with scope(tenant):
         for source in (SOURCE, INCIDENTS):
             try_failed_again(source, now)
+        forget_old_sources(now)
     forget_old_polls(tenant, now - KEEP_POLLS)
     note_sources(tenant)
     note_credential(tenant)
+    _refresh_groups_daily(tenant, now)
     try:
         found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
     except (ApiError, BadSecret) as err:
@@ -56,6 +60,14 @@ def tend(tenant_id: int) -> None:
     if found is not None and found.read.new + found.read.updated:
         after_ingest(tenant, found.content, patience_s=0)
     _check_sources_weekly(tenant, now)
+
+
+def _refresh_groups_daily(tenant: Tenant, now: datetime) -> None:
+    """Who is a VIP follows the customer's own groups."""
+    try:
+        refresh_groups(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
+    except (ApiError, BadSecret) as err:
+        logger.warning("groups not refreshed tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
 
 
 def _check_sources_weekly(tenant: Tenant, now: datetime) -> None:
