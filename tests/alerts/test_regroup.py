@@ -223,6 +223,7 @@ def test_tickets_follow(qa, take):
     }  # fmt: skip
     case = Case.objects.get(pk=into)
     new = regroup.split(qa.pk, into, case.version, ids("a1"), actor_id=ME).case
+    Case.objects.filter(pk=new).update(ticket_after=None)  # as if it was judged
     plan_deliveries()
     assert Delivery.objects.filter(case_id=new, kind="create", state="pending").count() == 1
 
