@@ -186,7 +186,11 @@ def _ask_all(work: _Run, groups: Sequence[Group], until: float) -> None:
             concluded = [_conclude(work, subject, answers) for subject in group.subjects]
         except UNFORESEEN as err:  # an answer that nobody thought of must not stop the others
             logger.error("enrichment could not read an answer kind=%s", type(err).__name__)
-            _leave(work, [one.alert_id for one in group.subjects], work.now + BACK_OFF[-1])
+            rows = [work.rows[one.alert_id] for one in group.subjects]
+            unread = [
+                Outcome(_closed(row.facts, Known.UNKNOWN), row.attempts, None) for row in rows
+            ]
+            _store(work, unread)
             continue
         _keep(work, group, answers, concluded)
 
@@ -211,8 +215,6 @@ def _keep(work: _Run, group: Group, answers: Answers, concluded: Sequence[Conclu
         )
         for one in concluded
     ]
-    _store(work, outcomes)
-    work.enriched.asked += len(outcomes)
     key = f"oid:{group.user_id}" if group.user_id else f"upn:{group.upn}"
     with scope(work.tenant):
         link_sign_ins(
@@ -221,6 +223,8 @@ def _keep(work: _Run, group: Group, answers: Answers, concluded: Sequence[Conclu
             work.pseudonymiser,
             work.now,
         )
+    _store(work, outcomes)
+    work.enriched.asked += len(outcomes)
 
 
 def _traces(

@@ -32,6 +32,8 @@ ASK_AGAIN = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 60))
 BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
 GIVE_UP_AFTER = timedelta(days=7)
 """A source that is down for so long is not asked about this alert any more."""
+MOST_ATTEMPTS = 200
+"""The same for an alert whose own time lies in the future: its lag would never pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def conclude(
     if Question.AUDITS in asked:
         facts = _audits(subject, answers, facts, now, pseudonymiser)
     facts = _not_asked(facts, asked)
-    facts = _given_up(facts, subject.wanted.at, now)
+    if now - subject.wanted.at >= GIVE_UP_AFTER or attempts >= MOST_ATTEMPTS:
+        facts = _given_up(facts)
     return Concluded(facts, found, _due(facts, subject.wanted.at, attempts, now))
 
 
@@ -184,10 +187,7 @@ def _audits(
     return replace(facts, audits=audit_facts(found, pseudonymiser), audits_known=known)
 
 
-def _given_up(facts: AlertFacts, at: datetime, now: datetime) -> AlertFacts:
-    if now - at < GIVE_UP_AFTER:
-        return facts
-
+def _given_up(facts: AlertFacts) -> AlertFacts:
     def final(known: Known) -> Known:
         return known if known.is_final else Known.UNKNOWN
 

@@ -151,6 +151,12 @@ def test_a_failing_source_is_asked_ever_more_rarely_and_given_up() -> None:
     assert (found.facts.sign_in_known, found.due_at) == (UNKNOWN, None)
 
 
+def test_an_alert_from_the_future_is_not_asked_about_for_ever() -> None:
+    found = after(timedelta(days=-9999), answers(), attempts=20)
+    assert found.due_at is not None
+    assert after(timedelta(days=-9999), answers(), attempts=200).due_at is None
+
+
 def test_a_failure_keeps_what_was_known() -> None:
     first = after(minutes(4), answers(record(), audits=read_audits([audit("Add user", -1)])))
     down = Answers(sign_ins_known=FAILED, audits_known=FAILED)
@@ -185,7 +191,9 @@ def test_a_match_is_kept_when_the_detections_are_not_read_again() -> None:
 
 
 def test_audits_from_before_the_alert_are_not_its_own() -> None:
-    rows = read_audits([audit("Add user", -1450), audit("Delete user", -1430), audit("Add user", 90)])
+    rows = read_audits(
+        [audit("Add user", -1450), audit("Delete user", -1430), audit("Add user", 90)]
+    )
     found = after(minutes(200), answers(record(), audits=rows))
     assert [one.operation for one in found.facts.audits] == ["account_deleted", "account_added"]
 
