@@ -15,11 +15,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from alerts import suppress, triage
+from alerts import regroup, suppress, triage
 from alerts.models import Case, CaseEvent
 from alerts.rules import Refused as BadText
 from alerts.triage import Outcome, Refused, Seen
 from csc_portal.access import Rights, TenantRef
+from csc_portal.comments import send_comment
 from csc_portal.judgement import note_next
 from csc_portal.outcome_due import look_soon
 from csc_portal.people import workers
@@ -42,6 +43,7 @@ class Order:
     do: str
     fields: Mapping[str, str]
     actor_id: int
+    author: str = ""
 
     def __getitem__(self, name: str) -> str:
         return self.fields.get(name, "")
@@ -144,6 +146,24 @@ def _ticket(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
     return Outcome(tuple(owed), others)
 
 
+def _merge(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
+    """Into the case that is named by its number, else into the one with most alerts."""
+    number = order["into"].strip().lstrip("#")
+    if number and not number.isdecimal():
+        raise Refused("Write the number of the case, like 17.")
+    cases = dict(seen)
+    if number:
+        goal = Case.objects.filter(pk=int(number[:15])).exclude(status=Case.Status.MERGED).first()
+        if goal is None:
+            raise Refused(f"{tenant.name} has no case of this number.")
+        cases.setdefault(goal.pk, goal.version)
+        into = goal.pk
+    else:
+        into = max(Case.objects.filter(pk__in=seen), key=lambda c: (c.alert_count, -c.pk)).pk
+    regroup.merge(tenant.pk, cases, into=into, actor_id=order.actor_id)
+    return Outcome(tuple(seen))
+
+
 ORDERS: dict[str, Act] = {
     "assign": _assign,
     "unassign": _unassign,
@@ -155,7 +175,13 @@ ORDERS: dict[str, Act] = {
     "snooze": _snooze,
     "wake": _wake,
     "ticket": _ticket,
+    "merge": _merge,
 }
+COMMENT = "comment"
+"""Goes out while the person waits, a case after the other, and is kept nowhere."""
+MOST_COMMENTED = 20
+BY_TENANT = frozenset({"merge"})
+"""What one tenant's cases refuse is told of these; the others' may well do."""
 
 
 def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Result]:
@@ -163,6 +189,8 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
 
     Raises Refused if the order makes sense for no case.
     """
+    if order.do == COMMENT and len(seen) > MOST_COMMENTED:
+        raise Refused(f"A comment goes to at most {MOST_COMMENTED} cases at once.")
     by_tenant = _entries(rights, seen)
     tenants = Tenant.objects.select_related("ticketing").in_bulk(by_tenant)
     results: dict[str, Result] = {}
@@ -172,6 +200,10 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
         if problem:
             results.update((str(e.public_id), _result(e, ref, (problem, ""))) for e in entries)
             continue
+        if order.do == COMMENT:
+            told = {e.case_id: (_comment(order, tenants[pk], e), "") for e in entries}
+            results.update((str(e.public_id), _result(e, ref, told[e.case_id])) for e in entries)
+            continue
         with scope(tenants[pk]):
             for start in range(0, len(entries), AT_ONCE):
                 part = entries[start : start + AT_ONCE]
@@ -180,6 +212,23 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
         _hurry(order, tenants[pk])
     missing = Result("", "A case", "", GONE)
     return [results.get(key, missing) for key in seen]
+
+
+def _comment(order: Order, tenant: Tenant, entry: QueueEntry) -> str:
+    """ "" if it is in the ticket, else why not."""
+    try:
+        sent = send_comment(
+            tenant,
+            entry.case_id,
+            order["comment"],
+            order["nonce"],
+            actor_id=order.actor_id,
+            author=order.author,
+            to_microsoft=order["to_microsoft"] == "yes",
+        )
+    except Case.DoesNotExist:
+        return GONE
+    return sent.problem
 
 
 def _hurry(order: Order, tenant: Tenant) -> None:
@@ -249,6 +298,10 @@ def _act(
             outcome = ORDERS[order.do](order, tenant, versions)
         except BadText as err:
             raise Refused(str(err)) from err
+        except Refused as err:
+            if order.do not in BY_TENANT:
+                raise
+            told.update((pk, (str(err), told[pk][1])) for pk in versions)
     told.update((pk, ("", "")) for pk in outcome.changed)
     told.update((pk, (NO_EFFECT, "")) for pk in outcome.unchanged)
     return told

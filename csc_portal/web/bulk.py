@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
 from alerts.triage import Refused
 from alerts.verdicts import DETERMINATIONS, FALSE_POSITIVE_REASONS, SEVERITY_REASONS, VERDICTS
 from csc_portal import queue
 from csc_portal.filters import Filter, parse
-from csc_portal.many import ORDERS, Order, Result, run_order
+from csc_portal.many import COMMENT, ORDERS, Order, Result, run_order
 from csc_portal.people import workers
 from csc_portal.web.desk import Desk, desk_of, user_of
 from csc_portal.web.lines import cases_of_entity, filter_of
@@ -25,7 +27,7 @@ AT_ONCE = 500
 SHOWN_FAILURES = 100
 FIELDS = (
     "verdict", "determination", "reason", "severity", "severity_reason", "assignee", "until", "at",
-    "snooze_reason",
+    "snooze_reason", "into", "comment", "nonce", "to_microsoft",
 )  # fmt: skip
 ASKED = {
     "resolve": "Resolve",
@@ -34,10 +36,14 @@ ASKED = {
     "assign": "Assign",
     "snooze": "Snooze",
     "ticket": "Open tickets now",
+    "merge": "Merge",
+    "comment": "Comment",
 }
 """Orders that ask something first, as the dialog's title says it."""
 
 
+@sensitive_variables("fields", "order")
+@sensitive_post_parameters("comment")
 @require_POST
 def bulk(request: HttpRequest) -> HttpResponse:
     """`case` is PUBLIC_ID~SEEN_STATE, repeated, or `all=yes` with the filter in `query`; `do` one
@@ -45,10 +51,11 @@ def bulk(request: HttpRequest) -> HttpResponse:
     """
     desk, user = desk_of(request), user_of(request)
     fields = {name: request.POST[name] for name in FIELDS if name in request.POST}
-    order = Order(request.POST.get("do", ""), fields, user.pk)
+    author = user.get_full_name() or user.get_username()
+    order = Order(request.POST.get("do", ""), fields, user.pk, author)
     problem, results = "", []
     seen = _seen(request, desk, user.pk)
-    if order.do not in ORDERS or not seen:
+    if order.do not in (*ORDERS, COMMENT) or not seen:
         problem = "Choose cases and what to do with them."
     else:
         try:
@@ -117,6 +124,7 @@ def bulk_ask(request: HttpRequest) -> HttpResponse:
         "severities": list(reversed(SEVERITIES[1:])),
         "severity_reasons": SEVERITY_REASONS.items(),
         "workers": workers(acting) if do == "assign" else [],
+        "nonce": uuid.uuid4().hex,
         "times": _times(timezone.localtime()) if do == "snooze" else [],
     }
     return render(request, "queue/_ask.html", context)

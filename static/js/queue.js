@@ -257,7 +257,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const told = event.detail.target.querySelector("[data-bulk-done]");
   if (!told) return;
   const { bulkDone: done, bulkFailed: failed, bulkProblem: problem } = told.dataset;
-  if (!problem) {
+  // A comment that did not arrive everywhere stays: sent again, it comes nowhere twice.
+  const keepsText = failed !== "0" && askDialog.querySelector("textarea");
+  if (!problem && !keepsText) {
     askDialog.close();
     clearSelection();
   }

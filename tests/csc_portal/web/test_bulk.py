@@ -63,7 +63,6 @@ def test_what_failed_can_be_tried_again_alone(sign_in, both: list[Tenant]) -> No
         other = Case.objects.get(pk=entries[0].case_id)
         triage.assign(both[0].pk, {other.pk: other.version}, actor_id=7, assignee_id=7)
     told = send(client, entries, "start")
-    print(re.findall(r"<h2>.*?</h2>|<br>[^<]*", told))
     assert "5 of 6 cases changed" in told
     assert triage.STALE in told
     again = re.findall(r'name="case" value="([^"]+)"', told)
@@ -191,3 +190,33 @@ def test_the_selection_is_exported_alone(sign_in, world: World, both: list[Tenan
     assert {row["tenant"] for row in found} == {"qa"}
     assert len(found) == 3
     assert AuditEntry.objects.get(action="exported").facts == {"format": "json", "rows": 9}
+
+
+def test_cases_are_merged_tenant_by_tenant(sign_in, both: list[Tenant]) -> None:
+    client = sign_in("analyst", *both)
+    told = send(client, [*rows(both[0]), rows(both[1])[0]], "merge")
+    assert "3 of 4 cases changed" in told
+    assert "Choose at least two cases" in told
+    assert sorted(case.status for case in cases(both[0])) == [0, 3, 3]
+
+
+def test_cases_are_merged_into_one_that_is_named(sign_in, both: list[Tenant]) -> None:
+    client = sign_in("analyst", both[0])
+    one, two, three = rows(both[0])
+    assert "Write the number" in send(client, [one], "merge", into="x")
+    assert "has no case of this number" in send(client, [one], "merge", into="99999999")
+    send(client, [one, two], "merge", into=f"#{three.case_id}")
+    found = {case.pk: case.merged_into_id for case in cases(both[0])}
+    assert found == {one.case_id: three.case_id, two.case_id: three.case_id, three.case_id: None}
+
+
+def test_a_comment_is_kept_nowhere(sign_in, both: list[Tenant]) -> None:
+    client = sign_in("analyst", *both)
+    fields = {"comment": "Anna Canary called", "nonce": "a" * 12}
+    told = send(client, rows(*both), "comment", **fields)
+    assert "0 of 6 cases changed" in told
+    assert "The tenant has no ticket system." in told
+    assert "Canary" not in told
+    many = [f"{n}~0.." for n in range(21)]
+    answer = client.post("/queue/bulk/", {"case": many, "do": "comment", **fields})
+    assert "at most 20 cases" in answer.content.decode()
