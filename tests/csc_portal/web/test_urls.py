@@ -52,6 +52,10 @@ def of_person(world: World, name: str) -> str:
     return reverse(name, args=[person.pk])
 
 
+def grant_of_another() -> int:
+    return Grant.objects.get(user__username="person-of-third").pk
+
+
 def of_group(world: World, name: str) -> str:
     group, _ = TenantGroup.objects.get_or_create(slug="group-of-third", name="Group of C")
     group.tenants.add(world.tenants["third"])
@@ -196,7 +200,9 @@ RULES: dict[str, Rule] = {
         ]
     ),
     "person-take": Rule(
-        closed=lambda world: [("post", of_person(world, "person-take"), {"grant": "1"})]
+        closed=lambda world: [
+            ("post", of_person(world, "person-take"), {"grant": str(grant_of_another())})
+        ]
     ),
     "person-switch": Rule(
         closed=lambda world: [("post", of_person(world, "person-switch"), {"on": "no"})]
