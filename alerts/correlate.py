@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
+from math import log2
 
 from alerts.grouping import Groups
 from alerts.overlap import Match, OverlapClass, Report, match
@@ -56,9 +58,11 @@ _OTHER = {
     Kind.URL: Weight(1.4, 12, "link"),
     Kind.DOMAIN: Weight(0.8, 12, "link"),
     Kind.IP: Weight(1.1, 48, "address"),
-    Kind.FILE: Weight(0.6, 12, "file"),
+    Kind.FILE: Weight(0.5, 12, "file"),
 }
 WEIGHTS: dict[str, Weight] = {str(kind): weight for kind, weight in (_STRONG | _OTHER).items()}
+MOST_GROUPS = 5
+"""Of so many things that two alerts share, the best counts a fifth of what is needed, or more."""
 _PEOPLE = frozenset({str(Kind.USER), str(Kind.MAILBOX)})
 NEED_TIES = frozenset(map(str, _STRONG))
 
@@ -167,33 +171,54 @@ def _are_strangers(a: Member, b: Member) -> bool:
     return bool(theirs and others and theirs.isdisjoint(others))
 
 
+@lru_cache(maxsize=256)
+def _reach_s(weight: Weight, threshold: float, onward: float, longest_s: float) -> float:
+    if weight.points + onward < threshold:
+        return 0
+    least = (threshold - onward) / MOST_GROUPS
+    return min(longest_s, 3600 * weight.half_life_h * max(0.0, log2(weight.points / least)))
+
+
+def reach_of(kind: str, rules: Rules = RULES) -> timedelta:
+    """How far apart two alerts that share such an entity are worth comparing.
+
+    Nothing for what can't tie even with the order of stages in its favour: it only adds.
+    """
+    weight = rules.weights[kind]
+    longest_s = rules.reach.total_seconds()
+    return timedelta(seconds=_reach_s(weight, rules.threshold, rules.onward, longest_s))
+
+
 def pairs_of(
     new: Iterable[Member], members: Mapping[int, Member], rules: Rules = RULES
 ) -> dict[tuple[int, int], list[int]]:
-    """Pairs of a new alert and any other that share entities within reach -> those entities.
+    """Pairs of a new alert and any other that share entities within reach -> what they share.
 
     Of each entity's alerts the nearest `most_compared` on either side are looked at.
     """
+    reach = {kind: reach_of(kind, rules) for kind in rules.weights}
     naming: defaultdict[int, list[tuple[datetime, int]]] = defaultdict(list)
     for member in members.values():
-        for entity in member.ties:
-            naming[entity].append((member.at, member.key))
+        for entity, kind in member.ties.items():
+            if reach[kind]:
+                naming[entity].append((member.at, member.key))
     for line in naming.values():
         line.sort()
-    found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    found: set[tuple[int, int]] = set()
     for member in new:
-        for entity in member.ties:
-            line = naming[entity]
-            if len(line) == 1:
+        for entity, kind in member.ties.items():
+            line = naming.get(entity, [])
+            if len(line) < 2:
                 continue
-            place = bisect_left(line, (member.at, member.key))
+            place, within = bisect_left(line, (member.at, member.key)), reach[kind]
             first = max(0, place - rules.most_compared)
             for at, key in line[first : place + 1 + rules.most_compared]:
-                if key != member.key and abs(at - member.at) <= rules.reach:
-                    pair = (key, member.key) if key < member.key else (member.key, key)
-                    if entity not in found[pair]:
-                        found[pair].append(entity)
-    return found
+                if key != member.key and abs(at - member.at) <= within:
+                    found.add((key, member.key) if key < member.key else (member.key, key))
+    return {
+        (a, b): [entity for entity in members[a].ties if entity in members[b].ties]
+        for a, b in found
+    }
 
 
 def links_of(

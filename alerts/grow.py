@@ -193,6 +193,9 @@ def _absorb(known: Known, links: list[Link], grown: Grown) -> set[int]:
                 continue
             if report.severity <= known.severity_of_case[known.case_of[other]]:
                 joins.setdefault(key, (other, link))
+    if not joins:
+        return set()
+    known.read_entities(link for _, link in joins.values())
     rows = [
         {
             "a": key,
@@ -241,8 +244,10 @@ class _Page:
     events: list[Facts] = field(default_factory=list)
 
     def place(self) -> None:
+        self.known.read_entities(self.best.values())
         for found in self.groups:
             self.grown.touched.update(found.cases)
+            self.known.read_entities(link for link in found.cases.values() if link)
         chains = self._chains()
         self._open_missing(chains)
         self._grow(chains)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.correlate import NEED_TIES, Link, Member, Rules
+from alerts.correlate import NEED_TIES, Link, Member, Rules, reach_of
 from alerts.hubs import learn_hubs
 from alerts.overlap import PLACE_KINDS, Classifier, OverlapClass, Report
 from alerts.placing import Placed
@@ -40,10 +40,9 @@ LEFT JOIN LATERAL (
 WHERE a.id = ANY(%s)
 """  # noqa: S608 only the constant above is put in
 TIES = """
-SELECT l.alert_id, l.entity_id, l.at, l.ties, e.kind, e.pseudonym, coalesce(h.is_hub, false)
+SELECT l.alert_id, l.entity_id, l.ties, e.kind, h.is_hub
 FROM alerts_alertentity l
-CROSS JOIN LATERAL (
-  SELECT kind, pseudonym FROM alerts_entity WHERE id = l.entity_id OFFSET 0) AS e
+CROSS JOIN LATERAL (SELECT kind FROM alerts_entity WHERE id = l.entity_id OFFSET 0) AS e
 LEFT JOIN alerts_hub h ON h.entity_id = l.entity_id
 WHERE l.alert_id = ANY(%s)
 """
@@ -56,6 +55,7 @@ CROSS JOIN LATERAL (
   ORDER BY l.at DESC LIMIT %s
 ) AS near
 """
+ENTITIES = "SELECT id, kind, pseudonym FROM alerts_entity WHERE id = ANY(%s)"
 SAME_INCIDENT = """
 SELECT DISTINCT ON (a.incident_id, a.case_id) a.id
 FROM alerts_alert a JOIN alerts_case c ON c.id = a.case_id AND c.status < 2
@@ -86,6 +86,13 @@ class Known:
     absorbed_links: list[Link] = field(default_factory=list)
     names: dict[int, set[int]] = field(default_factory=dict)
 
+    def read_entities(self, links: Iterable[Link | None]) -> None:
+        """Kind and pseudonym of what these links are made of."""
+        wanted = {entity for link in links if link for entity, _ in link.terms}
+        if wanted := wanted - self.entities.keys():
+            rows = run(ENTITIES, [list(wanted)])
+            self.entities.update({pk: (kind, pseudonym) for pk, kind, pseudonym in rows})
+
 
 def find_known(alert_ids: list[int], classifier: Classifier, rules: Rules) -> Known:
     """The page's alerts and their neighbours. Inside the scope, after their links are stored."""
@@ -94,13 +101,13 @@ def find_known(alert_ids: list[int], classifier: Classifier, rules: Rules) -> Kn
     page = [row for row in run(ROWS, [alert_ids]) if row[4] is None or row[4] < SETTLED]
     known.new = [row[0] for row in page]
     named = _Named(known, rules)
-    named.read(known.new, are_new=True)
+    named.read({row[0]: row[1] for row in page}, are_new=True)
     near = {row[0] for row in run(NEAR, [as_json(named.spans()), MOST_NEIGHBOURS])}
     if incidents := list({row[2] for row in page if row[2]}):
         near.update(row[0] for row in run(SAME_INCIDENT, [incidents, alert_ids]))
     near -= set(known.new)
     others = run(ROWS, [list(near)]) if near else []
-    named.read([row[0] for row in others], are_new=False)
+    named.read({row[0]: row[1] for row in others}, are_new=False)
     for row in (*page, *others):
         _take(known, row, named, classifier)
     return known
@@ -140,12 +147,14 @@ class _Named:
     addresses: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     hubs: set[int] = field(default_factory=set)
     _times: defaultdict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    _kinds: dict[int, str] = field(default_factory=dict)
 
-    def read(self, alert_ids: list[int], *, are_new: bool) -> None:
+    def read(self, alerts: Mapping[int, datetime], *, are_new: bool) -> None:
         """Take what these name. New ones may teach a hub, and say where to look for neighbours."""
-        weights, names, entities = self.rules.weights, self.known.names, self.known.entities
+        weights, names = self.rules.weights, self.known.names
         found: list[tuple[int, int, str]] = []
-        for key, entity, at, is_tie, kind, pseudonym, is_hub in run(TIES, [alert_ids]):
+        rows = run(TIES, [list(alerts)]) if alerts else []
+        for key, entity, is_tie, kind, is_hub in rows:
             names.setdefault(key, set()).add(entity)
             if kind in PLACE_KINDS:
                 self.places[key].add(entity)
@@ -155,9 +164,9 @@ class _Named:
                 self.hubs.add(entity)
             if kind in weights and (is_tie or kind not in NEED_TIES):
                 found.append((key, entity, kind))
-                entities[entity] = (kind, pseudonym)
                 if are_new:
-                    self._times[entity].append(at)
+                    self._times[entity].append(alerts[key])
+                    self._kinds[entity] = kind
         if are_new and self._times:
             newest = max(at for times in self._times.values() for at in times)
             for entity, is_hub in learn_hubs(list(self._times), newest, NEED_TIES).items():
@@ -170,20 +179,20 @@ class _Named:
         """Of each entity of new alerts, the stretches of time within reach."""
         found: list[dict[str, object]] = []
         for entity, times in self._times.items():
-            if entity not in self.hubs:
-                needs_tie = self.known.entities[entity][0] in NEED_TIES
+            kind = self._kinds[entity]
+            if entity not in self.hubs and (reach := reach_of(kind, self.rules)):
                 found += [
-                    {"e": entity, "t": needs_tie, "since": since, "until": until}
-                    for since, until in _spans(sorted(times), self.rules)
+                    {"e": entity, "t": kind in NEED_TIES, "since": since, "until": until}
+                    for since, until in _spans(sorted(times), reach)
                 ]
         return found
 
 
-def _spans(times: list[datetime], rules: Rules) -> list[tuple[datetime, datetime]]:
+def _spans(times: list[datetime], reach: timedelta) -> list[tuple[datetime, datetime]]:
     """Joined where they overlap."""
     spans: list[tuple[datetime, datetime]] = []
     for at in times:
-        since, until = at - rules.reach, at + rules.reach
+        since, until = at - reach, at + reach
         if spans and since <= spans[-1][1]:
             since = spans.pop()[0]
         spans.append((since, until))
