@@ -20,6 +20,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from alerts.models import Alert, Case
 from csc_portal import services
@@ -228,7 +230,12 @@ def pending(slug: str) -> int:
 def unplanned(slug: str) -> int:
     """Open cases that nobody has planned a ticket for: the poll has not come so far yet."""
     with scope(reread(slug)):
-        return Case.objects.filter(status__lt=2, deliveries=None).count()
+        return owing().filter(deliveries=None).count()
+
+
+def owing() -> QuerySet[Case]:
+    """Open cases that are owed a ticket now. Others may wait, because they might close yet."""
+    return Case.objects.filter(status__lt=2).exclude(ticket_after__gt=Now())
 
 
 def is_settled(slug: str) -> bool:
@@ -259,7 +266,7 @@ def check_complete(simulator: Simulator, slug: str) -> None:
     with scope(reread(slug)):
         stored = set(Alert.objects.values_list("provider_id", flat=True))
         loose = Alert.objects.filter(case=None).count()
-        owed = set(Case.objects.filter(status__lt=2).values_list("pk", flat=True))
+        owed = set(owing().values_list("pk", flat=True))
         tickets = {row.case_id: row for row in Ticket.objects.select_related("case")}
         unsent = list(
             Delivery.objects.exclude(state__in=["sent", "cancelled"]).values_list("state", "error")
