@@ -8,6 +8,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST
 
 from csc_portal.lookup import SHORTEST, look_up
+from csc_portal.web.context import Frame
 from csc_portal.web.desk import desk_of, user_of
 from tenants.audit import record
 
@@ -27,6 +28,7 @@ def search(request: HttpRequest) -> HttpResponse:
         record(user.username, "searched", facts=facts)
     context = {
         "found": found,
+        "pages": [e for e in Frame(request).navigation if text.casefold() in e.label.casefold()],
         "is_long_enough": is_long_enough,
         "tenants": desk.rights.tenants,
     }

@@ -48,10 +48,13 @@ function openPalette() {
   palette.querySelector("input[type=search]").focus();
 }
 
+const results = document.getElementById("palette-results");
+const atFirst = results ? [...results.children] : [];
+
 palette?.addEventListener("close", () => {
   // What was typed may be somebody's name: it does not stay in the page.
   palette.querySelector("form").reset();
-  document.getElementById("palette-results").replaceChildren();
+  results.replaceChildren(...atFirst);
 });
 
 palette?.addEventListener("keydown", (event) => {
