@@ -15,6 +15,7 @@ from ticketing.endings import read_endings
 
 _ADDRESS = "https://tickets.example.com"
 _OPTION = re.compile(r"option (?P<name>[a-z_]+)|can't be used: (?P<place>[a-z_]+)")
+_STAND_IN = "X"
 MOST = 20
 
 
@@ -31,11 +32,14 @@ def problems_of(system: str, options: Mapping[str, object]) -> dict[str, str]:
         except ApiError as err:
             match = _OPTION.search(str(err))
             name = (match["name"] or match["place"] or "") if match else ""
-            if name in found or name not in left:
-                found.setdefault(name, str(err))
+            first_time = name not in found
+            found.setdefault(name, str(err))
+            if first_time and name in left:
+                del left[name]
+            elif name and left.get(name) != _STAND_IN:
+                left[name] = _STAND_IN  # it can't be done without
+            else:
                 break
-            found[name] = str(err)
-            del left[name]
         else:
             break
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from hypothesis import strategies as st
 from alerts import triage
 from alerts.models import Alert, Case, CaseEvent, WriteBack
 from clients.throttle import Limit
-from csc_portal.outcome import Carried, carry_outcome
+from csc_portal.comments import Commented, read_notes, send_comment
+from csc_portal.hints import TICKETS, Hint, hints
+from csc_portal.outcome import Carried, carry, carry_outcome, start_outcomes
 from csc_portal.pipeline import run_tenant
 from simulator import Simulator
 from tenants.directories import governor
@@ -388,6 +391,83 @@ def test_a_refused_state_is_final_for_this_decision(flow: Flow) -> None:
         assert Delivery.objects.get(kind="update", case=case).state == "failed"
     assert carry_outcome(flow.tenant, patience_s=1, read_tickets=True).sent.failed == 0
     assert not flow.case.is_open
+
+
+# --- comments -------------------------------------------------------------------------------------
+
+NONCE = "abcd1234"
+
+
+def comment(flow: Flow, text: str = "Called <b>Anna</b>\nat home", **more: Any) -> Commented:
+    case = flow.case
+    usual = {"actor_id": 1, "author": "Ada", "to_microsoft": True}
+    return send_comment(flow.tenant, case.pk, text, NONCE, **{**usual, **more})
+
+
+def test_a_comment_goes_to_both_once_and_is_not_kept(flow: Flow) -> None:
+    for _ in range(2):
+        assert comment(flow) == Commented(("ticket", "microsoft"), "")
+    (note,) = flow.ticket()["conversations"]
+    assert "Called &lt;b&gt;Anna&lt;/b&gt;<br>at home" in note["body"]
+    (there,) = flow.alert("a2")["comments"]
+    assert there["comment"].startswith("Ada: Called")
+    assert flow.kinds().count("commented") == 1
+    with scope(flow.tenant):
+        assert "Anna" not in str(list(CaseEvent.objects.values()))
+    flow.poll()
+    flow.carry()
+    assert "ticket_noted" not in flow.kinds()
+    assert len(read_notes(flow.tenant, flow.case.pk)) == 1
+
+
+def test_a_comment_that_fails_is_told_and_can_be_sent_again(flow: Flow) -> None:
+    order = {"service": "freshservice", "directory": flow.slug, "method": "POST", "when": "after"}
+    flow.simulator.control.fault("status", status=500, count=9, **order)
+    failed = comment(flow)
+    assert failed.where == ("microsoft",)
+    assert "could not be added to the ticket" in failed.problem
+    flow.simulator.control.clear_faults()
+    assert comment(flow) == Commented(("ticket", "microsoft"), "")
+    assert len(flow.ticket()["conversations"]) == 1
+    assert len(flow.alert("a2")["comments"]) == 1
+
+
+def test_comments_that_are_not_sent(flow: Flow) -> None:
+    assert "characters" in comment(flow, " ").problem
+    assert "characters" in comment(flow, "x" * 20_000).problem
+    Tenant.objects.filter(slug=flow.slug).update(write_back="status")
+    off = comment(flow)
+    assert off.where == ("ticket",)
+    assert "switched off" in off.problem
+
+
+# --- webhooks -------------------------------------------------------------------------------------
+
+
+def test_a_webhook_makes_the_ticket_be_read(flow: Flow) -> None:
+    flow.carry()
+    waiting = timezone.now() + timedelta(hours=1)
+    Tenant.objects.filter(slug=flow.slug).update(next_outcome_at=waiting, state="active")
+    connections = TicketConnection.objects.filter(tenant__slug=flow.slug)
+    connections.update(next_read_at=waiting)
+    flow.change_ticket(status=RESOLVED)
+    public_id = connections.get().public_id
+    stranger = uuid.uuid4()
+    try:
+        hints(TICKETS).note(stranger, {Hint("tickets")})
+        start_outcomes()
+        assert connections.get().next_read_at == waiting, "a stranger's call changes nothing"
+        hints(TICKETS).note(public_id, {Hint("tickets")})
+        start_outcomes()
+        assert not {public_id, stranger} & set(hints(TICKETS).due())
+        assert connections.get().next_read_at is None
+        due = flow.tenant.next_outcome_at
+        assert due < waiting, "a task was started"
+        carry(flow.tenant.pk, due.isoformat())
+        assert not flow.case.is_open
+        assert timezone.now() < flow.tenant.next_outcome_at < waiting
+    finally:
+        Tenant.objects.filter(slug=flow.slug).update(state="onboarding")
 
 
 # --- any order of anything ------------------------------------------------------------------------
