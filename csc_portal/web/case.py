@@ -15,6 +15,7 @@ from alerts.models import Case
 from alerts.triage import Refused
 from csc_portal.access import CaseMoved, TenantRef, case_for
 from csc_portal.case_file import CaseFile, read_case
+from csc_portal.outcome_due import look_soon
 from csc_portal.people import people, workers
 from csc_portal.web.desk import desk_of, user_of
 from tenants.models import Tenant, User
@@ -85,6 +86,8 @@ def _act(request: HttpRequest, tenant: Tenant, case_id: int, user: User) -> tupl
                 outcome = step(tenant.pk, seen, actor_id=user.pk)
     except Refused as err:
         return str(err), False
+    if outcome.changed:
+        look_soon([tenant.pk])
     if outcome.stale:
         return triage.STALE, False
     return (DONE[action], True) if outcome.changed else ("It is so already.", True)
