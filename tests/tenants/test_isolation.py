@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -13,7 +14,7 @@ from alerts.ingest import store_page
 from alerts.models import Alert, Case
 from alerts.prepare import prepare_page
 from tenants.audit import record
-from tenants.models import AuditEntry, QueueEntry, Tenant
+from tenants.models import AuditEntry, MovedCase, QueueEntry, Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
 from tenants.scope import WrongScope, granted, scope
 from tests.alerts.documents import alert, user
@@ -24,6 +25,7 @@ def fill(tenant: Tenant, key: str) -> None:
     page = prepare_page([alert(key, user("anna"))], pseudonymiser)
     with scope(tenant):
         store_page(tenant.pk, page, "test")
+        MovedCase.objects.create(public_id=uuid4(), tenant_id=tenant.pk, target=uuid4())
 
 
 @pytest.fixture
@@ -59,6 +61,11 @@ ATTACKS = {
     "users": "SELECT password FROM public.tenants_user",
     "sessions": "SELECT * FROM public.django_session",
     "audit": "SELECT * FROM public.tenants_auditentry",
+    "rules": "SELECT * FROM public.tenants_rule",
+    "what rules said": "SELECT * FROM tenants_ruleversion",
+    "the other's decisions": "SELECT * FROM t_qatest.alerts_decision",
+    "the other's watches": "SELECT * FROM t_qatest.alerts_watch, t_qatest.alerts_watchhit",
+    "the other's suppressions": "SELECT * FROM t_qatest.alerts_suppression",
     "set_config of the role": "SELECT set_config('role', '{other}', false)",
     "set_config of the list": "SELECT set_config('csc.tenants', '{{1,2,3}}', false)",
     "pg_settings": "UPDATE pg_settings SET setting = '{other}' WHERE name = 'role'",
@@ -92,6 +99,12 @@ ATTACKS = {
     "notify": "SELECT pg_notify('x', 'y')",
     "replication": "SELECT pg_create_logical_replication_slot('x', 'pgoutput')",
     "configuration": "ALTER SYSTEM SET log_statement = 'all'",
+    "another tenant's old address": "INSERT INTO tenants_movedcase (public_id, tenant_id, target) "
+    "VALUES (gen_random_uuid(), {other_id}, gen_random_uuid())",
+    "the provider's classes of detections": "UPDATE tenants_overlapclass SET body = '{{}}'",
+    "a class of its own for all": "INSERT INTO tenants_overlapclass (name, body) "
+    "VALUES ('x', '{{}}')",
+    "the other's hubs": "SELECT * FROM t_qatest.alerts_hub",
     "another tenant's queue row": "INSERT INTO tenants_queuerollup (tenant_id) VALUES ({other_id})",
 }
 
@@ -113,6 +126,7 @@ def test_injected_sql_is_refused(both, name):
         "SELECT tenant_id FROM tenants_queueentry",
         "SELECT tenant_id FROM tenants_queuerollup",
         "SELECT tenant_id FROM tenants_entityindex",
+        "SELECT tenant_id FROM tenants_movedcase",
         "SELECT tenant_id FROM public.tenants_queueentry WHERE true OR tenant_id > 0",
     ],
 )
@@ -138,6 +152,7 @@ def test_other_tenants_rows_can_be_neither_changed_nor_removed(both):
     "statement",
     [
         "UPDATE tenants_queueentry SET title = 'x'",
+        "UPDATE tenants_movedcase SET tenant_id = 1",
         "DELETE FROM tenants_queueentry",
         "SELECT * FROM t_qa.alerts_alert",
         "SELECT set_config('csc.tenants', '{1,2,3}', false)",
