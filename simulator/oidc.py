@@ -32,6 +32,7 @@ SPOILS = (
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
+<link rel="icon" href="data:,">
 <style>body{{font:16px/1.5 sans-serif;background:#eef1f6;color:#222;display:grid;place-items:center;
 min-height:95vh}}main{{background:#fff;padding:2rem;width:min(25rem,90vw);box-sizing:border-box}}
 label{{display:block;margin:.8rem 0 .2rem}}input{{width:100%;padding:.5rem;box-sizing:border-box;

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.utils import timezone
 
 from tenants.models import PortalSession
@@ -37,7 +38,9 @@ class Activity:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        is_away = response.status_code == 302 and _is_sign_in(response.headers["Location"])
+        return sent_to_sign_in(request, response) if is_away else response
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
@@ -47,6 +50,27 @@ class Activity:
         if not getattr(view, "is_background", False):
             note_presence(request)
         return enrolment_first(request)
+
+
+def sent_to_sign_in(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Tell why, if a session ended; and let htmx go there instead of showing it in the page."""
+    address = response.headers["Location"]
+    had_session = settings.SESSION_COOKIE_NAME in request.COOKIES and request.session.is_empty()
+    had_session = had_session and "?next=" in address
+    if had_session:
+        address = f"{address}&ended=1"
+        response.headers["Location"] = address
+    if not request.headers.get("HX-Request"):
+        return response
+    here = urlsplit(request.headers.get("HX-Current-URL", ""))
+    following = f"{here.path}?{here.query}" if here.query else here.path
+    query = {"next": following or "/", **({"ended": "1"} if had_session else {})}
+    target = f"{resolve_url(settings.LOGIN_URL)}?{urlencode(query)}"
+    return HttpResponse(status=204, headers={"HX-Redirect": target})
+
+
+def _is_sign_in(address: str) -> bool:
+    return address.partition("?")[0] == resolve_url(settings.LOGIN_URL)
 
 
 def note_presence(request: HttpRequest) -> None:

@@ -45,12 +45,12 @@ class MappingForm(forms.ModelForm):
         groups = [(f"g:{one.slug}", one.name) for one in TenantGroup.objects.all()]
         tenants = [(f"t:{slug}", name) for slug, name in
                    Tenant.objects.order_by("name", "pk").values_list("slug", "name")]  # fmt: skip
-        self.fields["where"].choices = [  # type: ignore[attr-defined]
+        self.fields["where"].choices = [
             ("", "All tenants"), ("Groups", groups), ("Tenants", tenants),
         ]  # fmt: skip
         for name in ("kind", "role"):  # neither has an empty choice
             field = self.fields[name]
-            field.choices = [pair for pair in field.choices if pair[0]]  # type: ignore[attr-defined]
+            field.choices = [pair for pair in field.choices if pair[0]]
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or self.cleaned_data

@@ -82,12 +82,10 @@ class SignIn(LoginView):
         return redirect(self.get_success_url())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        cookie = settings.SESSION_COOKIE_NAME in self.request.COOKIES
-        has_ended = cookie and self.request.session.session_key is None
         return super().get_context_data(
             **kwargs,
             has_microsoft=entra_people.is_configured(),
-            has_ended=has_ended and self.request.method == "GET",
+            has_ended="ended" in self.request.GET,
             left_microsoft=self.request.GET.get("left") == MICROSOFT,
         )
 

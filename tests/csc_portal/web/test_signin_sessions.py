@@ -81,8 +81,18 @@ def test_it_ends_when_nobody_does_anything(user: User) -> None:
     move(client, seen_at=timedelta(minutes=59))
     assert is_in(client)
     move(client, seen_at=timedelta(minutes=61))
-    assert not is_in(client)
-    assert "Your session has ended" in client.get("/account/login/").content.decode()
+    answer = client.get("/tenants/", follow=True)
+    assert answer.redirect_chain == [("/account/login/?next=/tenants/&ended=1", 302)]
+    assert "Your session has ended" in answer.content.decode()
+
+
+def test_htmx_is_sent_to_the_sign_in_and_does_not_show_it_in_the_page(user: User) -> None:
+    client = entered(user)
+    PortalSession.objects.filter(user=user).delete()
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/?status=any"}
+    answer = client.get("/queue/changes/?seen=1:1:", headers=headers)
+    assert answer.status_code == 204
+    assert answer.headers["HX-Redirect"] == "/account/login/?next=%2F%3Fstatus%3Dany&ended=1"
 
 
 def test_work_keeps_it_open_and_a_page_that_refreshes_itself_does_not(user: User) -> None:
