@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count
 
 from alerts.feed import SOURCE
-from alerts.models import Cursor, Poll, Quarantined, Subscription
+from alerts.models import Cursor, Poll, Quarantined, Subscription, WriteBack
 from clients.throttle import FamilyState
 from tenants.directories import governor
 from tenants.models import Tenant
@@ -20,7 +20,10 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class TenantHealth:
-    """`deliveries`: state -> count, sent ones left out. `troubled`: those with an error."""
+    """`deliveries`: state -> count, sent ones left out. `troubled`: those with an error.
+
+    `write_backs` and `unwritten`: the same for what is to be written to Microsoft.
+    """
 
     polls: list[Poll]
     watermark: datetime | None
@@ -29,6 +32,16 @@ class TenantHealth:
     deliveries: dict[str, int]
     troubled: list[Delivery]
     subscriptions: list[Subscription]
+    write_backs: dict[str, int]
+    unwritten: list[WriteBack]
+
+    @property
+    def unwritten_count(self) -> int:
+        return self.write_backs.get(str(WriteBack.State.PENDING), 0)
+
+    @property
+    def refused_count(self) -> int:
+        return self.write_backs.get(str(WriteBack.State.FAILED), 0)
 
     @property
     def failed(self) -> int:
@@ -41,11 +54,14 @@ class TenantHealth:
 
 
 def read_health(tenant: Tenant) -> TenantHealth:
-    """Seven queries, each bounded."""
+    """Nine queries, each bounded."""
     unsent = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
     with scope(tenant):
         open_quarantine = Quarantined.objects.filter(resolved_at=None)
         waiting = Delivery.objects.filter(state__in=unsent)
+        outbox = WriteBack.objects.filter(
+            state__in=(WriteBack.State.PENDING, WriteBack.State.FAILED)
+        )
         states = waiting.order_by().values_list("state").annotate(Count("pk"))
         troubled = waiting.exclude(error="").select_related("case").order_by("-pk")
         return TenantHealth(
@@ -58,6 +74,8 @@ def read_health(tenant: Tenant) -> TenantHealth:
             deliveries=dict(states),
             troubled=list(troubled[:SHOWN]),
             subscriptions=list(Subscription.objects.order_by("resource")[:SHOWN]),
+            write_backs=dict(outbox.order_by().values_list("state").annotate(Count("pk"))),
+            unwritten=list(outbox.exclude(error="").select_related("case").order_by("-pk")[:SHOWN]),
         )
 
 

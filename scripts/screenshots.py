@@ -21,6 +21,9 @@ PAGES = {
     "chain": ("/chain/", "light"),
     "tenants": ("/tenants/", "light"),
     "health-dark": ("/health/", "dark"),
+    "onboarding": ("/tenants/new/", "light"),
+    "permissions": ("/tenants/contoso-bank/setup/permissions/", "light"),
+    "rules": ("/settings/rules/", "light"),
 }
 
 

@@ -49,8 +49,9 @@ def _minutes(said: Mapping[str, object], name: str, default: int | None) -> int 
     value = said.get(name, default)
     if value is None:
         return None
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and 0 < value <= LONGEST_MINUTES else default
+    if isinstance(value, bool) or not isinstance(value, int):
+        return default
+    return value if 0 < value <= LONGEST_MINUTES else default
 
 
 def as_stored(promises: Mapping[str, Promise]) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""Addresses of onboarding and of a tenant's own settings; part of csc_portal/urls.py."""
+"""Addresses of onboarding, a tenant's settings and Settings; part of csc_portal/urls.py."""
 
 from django.urls import path
 
-from csc_portal.web import onboarding, tenant_setup
+from csc_portal.web import onboarding, rules, settings, tenant_setup
 from csc_portal.web.activity import background
 
 ADMIN = [
@@ -19,4 +19,13 @@ ADMIN = [
     path("tenants/<slug:slug>/setup/<slug:name>/", tenant_setup.setup, name="tenant-setup"),
     path("tenants/<slug:slug>/end/", tenant_setup.off_board_tenant, name="tenant-end"),
     path("tenants/<slug:slug>/export.jsonl", tenant_setup.export, name="tenant-export"),
+    path("settings/", settings.settings_page, name="settings"),
+    path("settings/rules/", rules.rules_page, name="rules"),
+    path("settings/rules/new/", rules.rule_new, name="rule-new"),
+    path("settings/rules/<uuid:public_id>/", rules.rule_page, name="rule"),
+    path("settings/rules/<uuid:public_id>/end/", rules.rule_end, name="rule-end"),
+    path("settings/detections/", settings.detections_page, name="detections"),
+    path("settings/detections/new/", settings.detection_page, name="detection-new"),
+    path("settings/detections/<slug:name>/", settings.detection_page, name="detection"),
+    path("settings/installation/", settings.installation_page, name="installation"),
 ]

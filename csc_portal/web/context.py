@@ -35,6 +35,10 @@ class Page:
     right: Right | None = None
 
 
+SETTINGS = (
+    "rules", "rule", "rule-new", "detections", "detection", "detection-new", "installation",
+    "access", "access-roles", "person", "person-new", "groups", "group",
+)  # fmt: skip
 PAGES = (
     Page("Queue", "queue", "inbox", "q", ("case",)),
     Page("Chain", "chain", "link", "c"),
@@ -45,7 +49,7 @@ PAGES = (
     Page("Reports", "reports", "file", "p"),
     Page("Health", "health", "activity", "h", right=Right.SEE_HEALTH),
     Page("Audit", "audit", "history", "a", right=Right.SEE_AUDIT),
-    Page("Settings", "settings", "settings", "s"),
+    Page("Settings", "settings", "settings", "s", SETTINGS),
 )
 """In the order of the bar. An entry shows as soon as its address exists (csc_portal/urls.py)."""
 

@@ -17,15 +17,18 @@ from alerts.blind_spots import blind_spots
 from alerts.ledger import try_all_again
 from csc_portal.access import tenant_for
 from csc_portal.heat import heat_map
+from csc_portal.installation import queue_depths
 from csc_portal.pipeline import replay_quarantined, replay_window
 from csc_portal.tenant_health import budget, read_health
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.desk import Desk, desk_of, user_of
 from tenants.audit import record
 from tenants.models import Tenant
 from tenants.roles import Right
 from tenants.scope import scope
 
 SHOWN = 50
+FIRST_ENDING = 10
+ENDING_WITHIN = timedelta(days=30)
 HEAT_ROWS = 20
 AGAIN = {
     "poll": "What is new at",
@@ -47,7 +50,7 @@ class Attention:
 
 @require_safe
 def health_page(request: HttpRequest) -> HttpResponse:
-    """From the tenants' own rows alone: three queries, however many tenants."""
+    """From the tenants' own rows alone: four queries, however many tenants."""
     desk, now = desk_of(request), timezone.now()
     tenants = Tenant.objects.filter(pk__in=desk.ids)
     active = tenants.filter(state=Tenant.State.ACTIVE)
@@ -60,7 +63,13 @@ def health_page(request: HttpRequest) -> HttpResponse:
         overdue=Count("pk", filter=overdue),
         unread=Sum("unread_windows", default=0),
         quarantined=Sum("quarantined", default=0),
+        refused=Count("pk", filter=Q(failures__gt=0, last_error__contains="AADSTS")),
+        unpermitted=Count("pk", filter=~Q(missing_permissions=[])),
+        ending=Count("pk", filter=Q(credential_expires_at__lt=now + ENDING_WITHIN)),
+        unwritten=Count("pk", filter=Q(next_outcome_at__lt=now - OVERDUE_AFTER)),
+        unheard=Count("pk", filter=Q(ticketing__read_error__gt="")),
     )
+    pushed = active.filter(subscriptions_expire_at__isnull=False)
     quiet = ~Q(silent_sources=[])
     troubled = active.filter(failing | silent | late | overdue | quiet | Q(quarantined__gt=0))
     troubled = troubled.order_by(F("failing_since").asc(nulls_last=True), "polled_at", "pk")
@@ -69,10 +78,17 @@ def health_page(request: HttpRequest) -> HttpResponse:
         "others": tenants.exclude(state=Tenant.State.ACTIVE).count(),
         "attention": [_attention(tenant, now) for tenant in troubled[:SHOWN]],
         "latest": list(active.order_by(F("polled_at").desc(nulls_last=True), "pk")[:SHOWN]),
+        "pushed": list(pushed.order_by("subscriptions_expire_at", "pk")[:FIRST_ENDING]),
+        "queues": queue_depths() if _sees_provider(desk) else None,
         "shown": SHOWN,
         "unknown": desk.unknown,
     }
     return render(request, "health/page.html", context)
+
+
+def _sees_provider(desk: Desk) -> bool:
+    """Queues are of the installation, which is nothing of a customer's."""
+    return desk.rights.may_somewhere(Right.SEE_PROVIDER)
 
 
 def _troubles(now: datetime) -> tuple[Q, Q, Q, Q]:

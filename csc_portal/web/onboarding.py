@@ -23,6 +23,7 @@ from csc_portal.consent import Refused, Standing, make_link, take_redirect
 from csc_portal.first_read import first_read
 from csc_portal.onboard import connect_ticketing
 from csc_portal.permissions import permissions_of
+from csc_portal.web.assets import ClassForm, change_classes, classes_of
 from csc_portal.web.desk import user_of
 from csc_portal.web.tenant_forms import AutoCloseForm, DirectoryForm, SlaForm
 from csc_portal.web.ticket_form import form_of, systems
@@ -224,16 +225,28 @@ def _tickets(request: HttpRequest, onboarding: Onboarding) -> HttpResponse:
 
 def _assets(request: HttpRequest, onboarding: Onboarding) -> HttpResponse:
     tenant = _tenant(onboarding)
-    data = request.POST or None
+    class_form = ClassForm()
+    is_class = request.POST.get("do") in ("class", "remove")
+    if is_class:
+        wrong = change_classes(request, tenant)
+        if wrong is None:
+            return redirect("onboarding-step", onboarding.public_id, "assets")
+        class_form = wrong
+    data = None if is_class else request.POST or None
     rules = AutoCloseForm(data, initial={"auto_close": tenant.auto_close})
     sla = SlaForm(tenant.sla, data)
-    if request.method == "POST" and rules.is_valid() and sla.is_valid():
+    if rules.is_valid() and sla.is_valid():
         changes = {"auto_close": rules.cleaned_data["auto_close"], "sla": sla.stored()}
         Tenant.objects.filter(pk=tenant.pk).update(**changes)
         record(user_of(request).username, "tenant_changed", tenant, facts={"fields": [*changes]})
         return _next(onboarding, "read")
-    context = {"rules": rules, "sla": sla}
-    return _page(request, onboarding, "assets", context, _status(rules, sla))
+    context = {
+        "rules": rules,
+        "sla": sla,
+        "class_form": class_form,
+        "classes": classes_of(tenant),
+    }
+    return _page(request, onboarding, "assets", context, _status(rules, sla, class_form))
 
 
 def _read(request: HttpRequest, onboarding: Onboarding) -> HttpResponse:

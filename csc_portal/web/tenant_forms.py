@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 
 from alerts.incidents import SOURCE as INCIDENTS
+from alerts.priority import HIGHEST, TABLE, BadWeights, check_weights
 from tenants.models import Tenant
 from tenants.sla import DEFAULTS, LONGEST_MINUTES, SEVERITIES, Promise, as_stored, promise_for
 
@@ -152,6 +153,34 @@ class AutoCloseForm(forms.Form):
         choices=Tenant.AutoClose.choices,
         widget=forms.RadioSelect,
     )
+
+
+class WeightsForm(forms.Form):
+    """A tenant's own points by term; empty: as in `alerts.priority.TABLE`."""
+
+    def __init__(self, stored: Mapping[str, object], *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        for code, weight in TABLE.items():
+            self.fields[code] = forms.IntegerField(
+                label=weight.words,
+                required=False,
+                min_value=-HIGHEST,
+                max_value=HIGHEST,
+                initial=stored.get(code),
+            )
+
+    @property
+    def rows(self) -> list[tuple[str, int, forms.BoundField]]:
+        return [(weight.words, weight.points, self[code]) for code, weight in TABLE.items()]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        given = {code: value for code, value in cleaned.items() if value is not None}
+        try:
+            cleaned["weights"] = check_weights(given)
+        except BadWeights as err:
+            self.add_error(None, str(err))
+        return cleaned
 
 
 class SlaForm(forms.Form):

@@ -21,6 +21,7 @@ from csc_portal.permissions import permissions_of
 from csc_portal.push_access import ticket_webhook
 from csc_portal.rotation import rotate
 from csc_portal.tenant_export import export_lines
+from csc_portal.web.assets import ClassForm, change_classes, classes_of
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.reauth import ask_for_proof
 from csc_portal.web.tenant_forms import (
@@ -29,6 +30,7 @@ from csc_portal.web.tenant_forms import (
     EraseForm,
     SlaForm,
     TenantForm,
+    WeightsForm,
 )
 from csc_portal.web.ticket_form import form_of, systems
 from csc_portal.web.trial import send_trial
@@ -56,6 +58,8 @@ TABS = (
     Tab("general", "General", "settings", Right.MANAGE_TENANT),
     Tab("permissions", "Permissions", "key", Right.MANAGE_TENANT),
     Tab("tickets", "Tickets", "ticket", Right.MANAGE_TENANT),
+    Tab("assets", "VIPs and jewels", "star", Right.MANAGE_RULES),
+    Tab("priority", "Priority", "sort-descending", Right.MANAGE_RULES),
     Tab("promises", "Rules and SLA", "clock", Right.MANAGE_RULES),
     Tab("end", "Off-board", "trash", Right.OFFBOARD),
 )
@@ -178,6 +182,25 @@ def _promises(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     return _page(request, tenant, "promises", {"rules": rules, "sla": sla}, rules, sla)
 
 
+def _assets(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form = ClassForm()
+    if request.method == "POST":
+        wrong = change_classes(request, tenant)
+        if wrong is None:
+            return _back(tenant, "assets")
+        form = wrong
+    context = {"class_form": form, "classes": classes_of(tenant)}
+    return _page(request, tenant, "assets", context, form)
+
+
+def _priority(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form = WeightsForm(tenant.priority_weights, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        save(request, tenant, {"priority_weights": form.cleaned_data["weights"]})
+        return _back(tenant, "priority")
+    return _page(request, tenant, "priority", {"form": form}, form)
+
+
 def _end(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = EraseForm(tenant, None)
     return _page(request, tenant, "end", {"form": form})
@@ -221,6 +244,8 @@ _PAGES: dict[str, Callable[[HttpRequest, Tenant], HttpResponse]] = {
     "general": _general,
     "permissions": _permissions,
     "tickets": _tickets,
+    "assets": _assets,
+    "priority": _priority,
     "promises": _promises,
     "end": _end,
 }

@@ -33,9 +33,11 @@ def send_trial(request: HttpRequest, tenant: Tenant) -> None:
     if is_web(trial.ticket.url):
         name = format_html('<a href="{}" rel="noopener noreferrer" target="_blank">{}</a>',
                            trial.ticket.url, trial.ticket.id)  # fmt: skip
+    said = " ".join(trial.steps)
     if trial.problem:
         text = format_html("The test ticket {} was opened, but: {}", name, trial.problem)
         messages.warning(request, text)
         return
-    text = "The test ticket {} was opened, found, noted and read. Please close it there."
-    messages.success(request, format_html(text, name))
+    messages.success(request, format_html("The test ticket {} works. {}", name, said))
+    for limit in trial.limits:
+        messages.warning(request, limit)

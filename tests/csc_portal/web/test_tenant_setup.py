@@ -7,10 +7,11 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from alerts.models import Case
+from alerts.models import AssetClass, Case
 from simulator import Simulator
 from tenants.models import AuditEntry, Onboarding, PortalSession, Tenant, TicketConnection
 from tenants.scope import scope
@@ -180,6 +181,50 @@ def test_each_tab_needs_its_right(role: str, sign_in, world: World) -> None:
     assert client.get("/tenants/qa/setup/promises/").status_code == expected
     assert client.get("/tenants/qa/export.jsonl").status_code == 404
     assert client.post("/tenants/qa/end/", {"do": "stop"}).status_code == 404
+
+
+def upload(text: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile("vips.csv", text.encode(), "text/csv")
+
+
+def test_vips_come_by_a_list_that_is_not_kept(admin: Client, tenant: Tenant) -> None:
+    form = {"do": "class", "name": "Board", "kind": "vip", "holds": "people"}
+    listed = "upn\nada.lovelace@contoso.example\nnonsense\n"
+    answer = admin.post(at(tenant, "assets"), {**form, "members": upload(listed)}, follow=True)
+    page = answer.content.decode()
+    assert "1 members are in the class now" in page
+    assert "Board" in page
+    assert "lovelace" not in page
+    for wrong, told in (
+        ({}, "Give a list"),
+        ({"members": upload("x"), "group": str(uuid.uuid4())}, "Give a list"),
+        ({"group": "seven"}, "object id of the group"),
+        ({"kind": "vip", "holds": "devices", "name": "Servers", "members": upload("pc-1")},
+         "VIPs are people"),
+    ):  # fmt: skip
+        answer = admin.post(at(tenant, "assets"), {**form, **wrong})
+        assert answer.status_code == 422
+        assert told in str(answer.context["class_form"].errors)
+    with scope(tenant):
+        found = AssetClass.objects.get()
+    admin.post(at(tenant, "assets"), {"do": "remove", "class": str(found.public_id)})
+    with scope(tenant):
+        assert not AssetClass.objects.exists()
+    assert audited(tenant, "asset_class_changed") == [{"kind": "vip"}]
+
+
+def test_a_list_that_does_not_fit_into_memory_is_not_taken(admin: Client, tenant: Tenant) -> None:
+    form = {"do": "class", "name": "Board", "kind": "vip", "holds": "people"}
+    answer = admin.post(at(tenant, "assets"), {**form, "members": upload("a" * 2_200_000)})
+    assert answer.status_code == 422
+
+
+def test_points_differ_by_tenant(admin: Client, tenant: Tenant) -> None:
+    assert admin.post(at(tenant, "priority"), {"vip": "30", "no_mfa": ""}).status_code == 302
+    tenant.refresh_from_db()
+    assert tenant.priority_weights == {"vip": 30}
+    answer = admin.post(at(tenant, "priority"), {"vip": "-5"})
+    assert "lower the priority" in str(answer.context["form"].errors)
 
 
 # --- the end -------------------------------------------------------------------------------------
