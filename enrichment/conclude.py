@@ -32,6 +32,8 @@ ASK_AGAIN = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 60))
 BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
 GIVE_UP_AFTER = timedelta(days=7)
 """A source that is down for so long is not asked about this alert any more."""
+MOST_AUDITS = 200
+"""Who changes more is a script; the latest are kept, and nothing is proven by them."""
 MOST_ATTEMPTS = 200
 """The same for an alert whose own time lies in the future: its lag would never pass."""
 
@@ -184,7 +186,10 @@ def _audits(
     if not answers.audits and answers.audits_known is not Known.YES:
         return replace(facts, audits_known=known)
     found = [one for one in answers.audits if one.at >= subject.wanted.at - AUDITS_BEFORE]
-    return replace(facts, audits=audit_facts(found, pseudonymiser), audits_known=known)
+    audits = audit_facts(found, pseudonymiser)
+    if len(audits) > MOST_AUDITS:
+        known = Known.UNKNOWN
+    return replace(facts, audits=audits[-MOST_AUDITS:], audits_known=known)
 
 
 def _given_up(facts: AlertFacts) -> AlertFacts:

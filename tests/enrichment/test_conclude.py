@@ -198,6 +198,13 @@ def test_audits_from_before_the_alert_are_not_its_own() -> None:
     assert [one.operation for one in found.facts.audits] == ["account_deleted", "account_added"]
 
 
+def test_a_flood_of_audits_is_cut_and_proves_nothing() -> None:
+    rows = read_audits([audit("Add user", n / 60) for n in range(201)])
+    facts = after(minutes(20), answers(record(), audits=rows)).facts
+    assert (len(facts.audits), facts.audits_known) == (200, UNKNOWN)
+    assert facts.audits[-1].at > facts.audits[0].at
+
+
 # --- read together --------------------------------------------------------------------------------
 
 
