@@ -13,7 +13,8 @@ from tests.browser.test_day import first_entry
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 PAGES = (
-    "/", "/?sort=due&vip=no", "/?status=any&severity=any", "/?source=none", "/?status=nonsense", "/chain/", "/tenants/",
+    "/", "/?sort=due&vip=no", "/?status=any&severity=any", "/?source=none", "/?status=nonsense",
+    "/chain/", "/tenants/",
     "/tenants/browse-one/", "/tenants/new/", "/tenants/browse-one/setup/general/",
     "/tenants/browse-one/setup/permissions/", "/tenants/browse-one/setup/tickets/",
     "/tenants/browse-one/setup/tickets/?system=generic", "/tenants/browse-one/setup/assets/",

@@ -13,10 +13,12 @@ from django.test import Client
 from alerts.ingest import store_page
 from alerts.models import Case
 from alerts.prepare import prepare_page
+from simulator import Simulator
 from tenants.directories import pseudonymiser_for
 from tenants.models import Grant, Tenant, User
 from tenants.scope import scope
 from tests.csc_portal.web.documents import address, alert, device, user
+from tests.csc_portal.web.onboarding_lab import customer
 from ticketing.models import Delivery
 
 SECRET = "Forbidden"
@@ -85,3 +87,9 @@ def sign_in(simulator, db) -> Callable[..., Client]:
 def quick_passwords(settings: Any) -> None:
     """For tests that sign in many times: the real hasher takes half a second, as it should."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def given(simulator: Simulator) -> dict[str, str]:
+    """A directory that has not consented, with a help desk."""
+    return customer(simulator)
