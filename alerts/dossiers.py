@@ -17,16 +17,16 @@ from alerts.proof import PROVABLE
 from alerts.rows import run
 from enrichment.facts import AlertFacts
 
-# Who touched a case that was merged into this one has touched this one. Events whose kind begins
-# with `ticket_` or `microsoft_` are people's doings elsewhere, but for the portal's own notes.
+# Who touched a case that was merged into this one has touched this one. Events whose kind ends so
+# are people's doings in the ticket system or at Microsoft.
 CASES = """
 WITH RECURSIVE family (root, id) AS (
   SELECT id, id FROM unnest(%s::bigint[]) AS id
   UNION SELECT f.root, c.id FROM family f JOIN alerts_case c ON c.merged_into_id = f.id
 ), told AS (
-  SELECT f.root, bool_or(e.kind = 'reopened') AS reopened,
-    bool_or(e.actor_id IS NOT NULL OR starts_with(e.kind, 'microsoft_')
-      OR (starts_with(e.kind, 'ticket_') AND e.kind <> 'ticket_note')) AS touched
+  SELECT f.root,
+    bool_or(e.kind IN ('reopened', 'reopened_in_ticket', 'reopened_in_microsoft')) AS reopened,
+    bool_or(e.actor_id IS NOT NULL OR e.kind ~ '_in_(ticket|microsoft)$') AS touched
   FROM family f JOIN alerts_caseevent e ON e.case_id = f.id GROUP BY f.root
 )
 SELECT c.id, c.severity, c.pillars, c.status, c.growth, c.closed_by, c.snoozed_until,

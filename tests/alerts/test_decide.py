@@ -107,6 +107,18 @@ def test_what_a_person_touched_is_never_closed(qa: Tenant, one: Case, change: st
     assert one.closed_by == ""
 
 
+@pytest.mark.parametrize("kind", ["reopened_in_ticket", "judged_in_microsoft", "reopened"])
+def test_what_people_did_elsewhere_counts_also_in_a_merged_case(
+    qa: Tenant, one: Case, pseudonymiser: Pseudonymiser, kind: str
+) -> None:
+    (other,) = take(qa, pseudonymiser, alert("b", user("bert")))
+    CaseEvent.objects.create(case=other, kind=kind)
+    Case.objects.filter(pk=other.pk).update(status=Case.Status.MERGED, merged_into=one)
+    know("a")
+    assert decide(qa, NOW).closed == 0
+    assert now_is(one).is_open
+
+
 def test_an_analysts_touch_meanwhile_wins(
     qa: Tenant, one: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
