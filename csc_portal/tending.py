@@ -20,6 +20,7 @@ from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
 from csc_portal.pipeline import active_tenant, after_ingest, lane
 from csc_portal.standing import note_credential, note_sources
+from csc_portal.web.sessions import SessionStore
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -31,7 +32,8 @@ KEEP_POLLS = timedelta(days=7)
 
 @shared_task(time_limit=600, soft_time_limit=540)
 def tidy() -> None:
-    """Hourly, a task for each tenant, spread over the hour."""
+    """Hourly, a task for each tenant, spread over the hour. And sessions that are over go."""
+    SessionStore.clear_expired()
     for tenant in Tenant.objects.filter(state=Tenant.State.ACTIVE):
         tend.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"), countdown=_phase(tenant))
 

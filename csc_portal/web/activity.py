@@ -82,11 +82,15 @@ def note_presence(request: HttpRequest) -> None:
         PortalSession.objects.filter(pk=row.pk).update(seen_at=now)
 
 
+def must_enrol(request: HttpRequest) -> bool:
+    """Whether the account has to have a second factor, and has none."""
+    return settings.LOCAL_SECOND_FACTOR != "optional" and bool(request.session.get(MUST_ENROL))
+
+
 def enrolment_first(request: HttpRequest) -> HttpResponse | None:
     """Nothing but setting up a second factor, where one is required and there is none."""
     match = request.resolver_match
     name = match.url_name if match else ""
-    is_optional = settings.LOCAL_SECOND_FACTOR == "optional"
-    if is_optional or not request.session.get(MUST_ENROL) or name in _BEFORE_ENROLLING:
+    if not must_enrol(request) or name in _BEFORE_ENROLLING:
         return None
     return redirect("security")

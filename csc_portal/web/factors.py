@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from clients.errors import ApiError
 from csc_portal import passkeys
 from csc_portal.web import challenges
-from csc_portal.web.activity import MUST_ENROL
+from csc_portal.web.activity import MUST_ENROL, must_enrol
 from csc_portal.web.desk import user_of
 from csc_portal.web.entering import METHODS, end_sessions, is_local, leave
 from csc_portal.web.reauth import is_recent, recent_login
@@ -48,7 +48,7 @@ def security(request: HttpRequest) -> HttpResponse:
     rows = living(timezone.now()).filter(user=user)
     context = {
         "is_local": is_local(user),
-        "must_enrol": bool(request.session.get(MUST_ENROL)),
+        "must_enrol": must_enrol(request),
         "app": TotpDevice.objects.filter(user=user).exclude(confirmed_at=None).first(),
         "passkeys": list(user.passkeys.all()),
         "codes_left": RecoveryCode.objects.filter(user=user, used_at=None).count(),

@@ -28,6 +28,8 @@ TABS = (
     SettingsTab("detections", "Equal detections", "git-merge", Right.MANAGE_RULES),
     SettingsTab("api-tokens", "API tokens", "key", Right.MANAGE_KEYS),
     SettingsTab("webhooks", "Webhooks", "plug", Right.MANAGE_KEYS),
+    SettingsTab("sign-in-settings", "Sign-in", "login", Right.MANAGE_PORTAL, is_wide=True),
+    SettingsTab("sign-in-people", "Sessions", "devices", Right.MANAGE_PORTAL, is_wide=True),
     SettingsTab("installation", "Installation", "server", Right.MANAGE_PORTAL, is_wide=True),
 )
 
