@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from django import template
 from django.template import Context, Node, NodeList
 from django.template.base import Parser, Token
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -44,6 +46,19 @@ def cells(parser: Parser, token: Token) -> Cells:
         if word[0] == "endcells":
             return Cells(found)
         name = word[1].strip("'\"")
+
+
+@register.simple_tag
+def chain_icons(bits: int) -> SafeString:
+    """The five links of the chain, lit where a case touches them. Rendered once for each mixture:
+    it was the dearest part of a row.
+    """
+    return _chain_icons(bits & 31)
+
+
+@lru_cache(maxsize=32)
+def _chain_icons(bits: int) -> SafeString:
+    return render_to_string("queue/_chain.html", {"bits": bits})
 
 
 @register.simple_tag
