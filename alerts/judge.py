@@ -1,7 +1,7 @@
 """What becomes of one case: priority, proof, suppressions and rules put together.
 
-The order says who wins: a person's touch, then a rule that requires a ticket, then the proof, then
-a suppression, then the rules of the tenant, its group, and all. Doubt means that people look.
+The order says who wins: a person's touch, then a rule that requires a ticket, then a suppression,
+then the proof, then the rules of the tenant, its group, and all. Doubt means that people look.
 """
 
 from __future__ import annotations
@@ -202,13 +202,14 @@ def _ending(dossier: Dossier, settings: Settings, wanted: policy.Outcome, now: d
         words = f"{policy.names_of(wanted.tickets)} requires that people look."
         reasons = (Reason("rule_ticket", words), *rule.reasons)
         return _Found(basis="rule", reasons=reasons, rule=rule.rule)
+    if (suppressed := _suppressed(dossier, settings, now)) is not None:
+        return suppressed
     if settings.mode == OFF:
         return _Found(reasons=(Reason("off", "Closing is switched off for this tenant."),))
     proof = prove(dossier) if settings.with_proof else Proof(Standing.REFUSED)
     if proof.standing is Standing.PROVEN:
         return _by_proof(dossier, proof, settings.mode)
-    found = _by_people(dossier, settings, wanted, now)
-    if found is not None:
+    if (found := _by_rule(dossier, settings, wanted, now)) is not None:
         return found
     if proof.standing is Standing.PENDING and settings.mode == ON:
         until = (dossier.opened_at or now) + WAIT
@@ -231,18 +232,23 @@ def _by_proof(dossier: Dossier, proof: Proof, mode: str) -> _Found:
     return _Found(outcome, "proof", (Reason("proven", words),), EXPECTED, proof=proof)
 
 
-def _by_people(
-    dossier: Dossier, settings: Settings, wanted: policy.Outcome, now: datetime
-) -> _Found | None:
-    """What people have ordered: a suppression, or a rule. Never of a case that was opened again."""
+def _suppressed(dossier: Dossier, settings: Settings, now: datetime) -> _Found | None:
+    """People ordered it, so it holds in every mode. Never for a case that was opened again."""
     if dossier.was_reopened or dossier.hits:
         return None
     for one in sorted(settings.suppressions, key=lambda one: (one.entity is None, one.id)):
         if one.fits(dossier, now):
             reason = Reason("suppressed", f"Suppressed until {one.expires_at:%Y-%m-%d}.")
             return _Found(SUPPRESSED, "suppression", (reason,), suppression=one)
+    return None
+
+
+def _by_rule(
+    dossier: Dossier, settings: Settings, wanted: policy.Outcome, now: datetime
+) -> _Found | None:
+    """What a rule orders. Never for a case that was opened again."""
     match = wanted.ending
-    if match is None:
+    if match is None or dossier.was_reopened or dossier.hits:
         return None
     then = match.rule.definition.then
     if then.action == policy.SNOOZE:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.dossier import Dossier
-from alerts.judge import Settings, judge
+from alerts.judge import Settings, Suppressed, judge
 from alerts.policy import (
     ACTIONS,
     OPERATORS,
@@ -192,6 +192,16 @@ def test_an_expired_rule_and_a_switched_off_tenant_close_nothing() -> None:
     assert outcome(UNPROVEN, rule(CLOSE), mode="off")[0] == "raised"
     assert outcome(UNPROVEN, rule(CLOSE), mode="dry")[0] == "would_close"
     assert outcome(UNPROVEN, rule(CLOSE, expires_at=NOW + timedelta(1)))[0] == "closed"
+
+
+@pytest.mark.parametrize("mode", ["on", "dry", "off"])
+def test_a_suppression_holds_in_every_mode_but_not_against_a_required_ticket(mode: str) -> None:
+    held = Suppressed(
+        uuid.uuid4(), ALERT.source, ALERT.detection, None, 2, "For a test", NOW + timedelta(1)
+    )
+    assert outcome(UNPROVEN, suppressions=[held], mode=mode) == ("suppressed", "suppression")
+    ticket = rule({"action": "ticket"})
+    assert outcome(UNPROVEN, ticket, suppressions=[held], mode=mode)[0] == "raised"
 
 
 def test_a_rule_snoozes_a_case_once() -> None:
