@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from csc_portal.granting import Manager
 from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.reauth import ask_for_proof
 from tenants.audit import record
 from tenants.models import SLUG, Tenant, TenantGroup
 from tenants.roles import Right
@@ -57,6 +58,8 @@ def group_page(request: HttpRequest, slug: str) -> HttpResponse:
     manager = _manager(request)
     group = get_object_or_404(TenantGroup, slug=slug)
     form = RenameForm(request.POST or None, instance=group)
+    if request.method == "POST" and (asked := ask_for_proof(request)):
+        return asked
     if request.method == "POST" and form.is_valid():
         _save(request, manager, form, group)
         return redirect("group", slug=slug)
@@ -98,6 +101,8 @@ def group_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """With the roles that were granted for it."""
     manager = _manager(request)
     group = get_object_or_404(TenantGroup, slug=slug)
+    if asked := ask_for_proof(request):
+        return asked
     with transaction.atomic():
         facts: dict[str, object] = {"group": slug, "grants": group.grants.count()}
         record(manager.user.username, "group_deleted", facts=facts)

@@ -15,7 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from csc_portal import granting
 from csc_portal.granting import Manager, effective, where_text
 from csc_portal.web.desk import Desk, desk_of, user_of
+from csc_portal.web.entering import end_sessions
 from csc_portal.web.people_forms import GrantForm, PersonForm, posted_place, roles_of, where_of
+from csc_portal.web.reauth import ask_for_proof
 from tenants.grants import BadGrant, Where
 from tenants.models import Grant, User
 from tenants.roles import EXPLAINED, RIGHTS
@@ -123,6 +125,8 @@ def roles_page(request: HttpRequest) -> HttpResponse:
 def person_give(request: HttpRequest, pk: int) -> HttpResponse:
     manager = _manager(request)
     person = manager.person(pk)
+    if asked := ask_for_proof(request):
+        return asked
     try:
         where = where_of(manager, posted_place(request))
         granting.give(manager, person, request.POST.get("role", ""), where)
@@ -140,6 +144,8 @@ def person_take(request: HttpRequest, pk: int) -> HttpResponse:
     grant = request.POST.get("grant", "")
     if not grant.isdecimal() or len(grant) > 17:
         raise Http404
+    if asked := ask_for_proof(request):
+        return asked
     try:
         granting.take(manager, person, int(grant))
     except BadGrant as err:
@@ -156,11 +162,15 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
     manager = _manager(request)
     person = manager.person(pk)
     is_on = request.POST.get("on") == "yes"
+    if asked := ask_for_proof(request):
+        return asked
     try:
         granting.switch(manager, person, on=is_on)
     except BadGrant as err:
         messages.warning(request, str(err))
     else:
+        if not is_on:
+            end_sessions(person)
         done = "may sign in again" if is_on else "is signed out and may not sign in"
         messages.success(request, f"{person.get_username()} {done}.")
     return redirect("person", pk=pk)
@@ -170,6 +180,8 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
 def person_new(request: HttpRequest) -> HttpResponse:
     """Make a local account; its first password is shown once, on the answer."""
     manager = _manager(request)
+    if request.method == "POST" and (asked := ask_for_proof(request)):
+        return asked
     form = PersonForm(request.POST or None, manager=manager)
     if request.method == "POST" and form.is_valid():
         password, given = secrets.token_urlsafe(12), form.cleaned_data

@@ -30,6 +30,7 @@ class GrantForm(forms.Form):
         self.fields["place"].choices = places
         if len(_tenants(manager)) <= MOST_OPTIONS:
             del self.fields["tenant"]
+            self.fields["place"].required = True
 
 
 class PersonForm(GrantForm):

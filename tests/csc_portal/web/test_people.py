@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from csc_portal.access import rights_of
 from csc_portal.granting import Manager, effective
+from csc_portal.web.entering import PROVED_AT
 from tenants.grants import Where
 from tenants.models import AuditEntry, Grant, Tenant, TenantGroup, User
 from tenants.roles import CUSTOMER_ROLES, RIGHTS, Right
@@ -271,3 +275,19 @@ def test_who_manages_whom_is_never_more_than_ones_own(sign_in, qa: Tenant) -> No
                 Right.ONBOARD, Right.MANAGE_GROUPS, Right.MANAGE_PORTAL,
             }  # fmt: skip
         assert manager.roles_at(Where()) == ()
+
+
+@pytest.mark.parametrize("what", ["give", "take", "switch", "new"])
+def test_it_is_asked_again_who_one_is(what: str, sign_in, bo: User, qa: Tenant) -> None:
+    grant = Grant.objects.create(user=bo, tenant=qa, role="viewer")
+    admin = sign_in("admin")
+    session = admin.session
+    session[PROVED_AT] = (timezone.now() - timedelta(hours=1)).isoformat()
+    session.save()
+    fields = {"role": "lead", "place": "tenant:qa", "grant": grant.pk, "on": "no"}
+    address = f"{PLACE}/new/" if what == "new" else f"{PLACE}/{bo.pk}/{what}/"
+    shown = admin.post(address, fields | {"username": "late.person"}).content.decode()
+    assert 'name="again' in shown
+    assert roles(bo) == {"qa": "viewer"}
+    assert User.objects.get(pk=bo.pk).is_active
+    assert not User.objects.filter(username="late.person").exists()
