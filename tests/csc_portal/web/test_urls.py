@@ -188,10 +188,7 @@ RULES: dict[str, Rule] = {
     ),
     "settings": Rule(lambda world: [("get", "/settings/", {})]),
     "rules": page("rules", "?tenant=third"),
-    "rule-new": Rule(
-        lambda world: [("get", "/settings/rules/new/", {}),
-                       ("post", "/settings/rules/new/", {"tenant": "third"})]
-    ),
+    "rule-new": page("rule-new"),
     "rule": Rule(closed=lambda world: [("get", reverse("rule", args=[rule_of(world)]), {}),
                                        ("post", reverse("rule", args=[rule_of(world)]), {})]),
     "rule-end": Rule(
