@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 NO_PAGE = BadPayload("Microsoft Graph: the field value is missing or no list.")
 NO_LEVEL = BadPayload("Microsoft Graph: the field riskLevel is missing.")
-SIGN_INS, AUDITS, RISKS = "sign-ins", "audits", "risks"
+SIGN_INS, AUDITS, RISKS, RISKY_USERS = "sign-ins", "audits", "risks", "risky-users"
 """Names of the sources in `SourceAbility`."""
 
 CLOSED: dict[str, Known] = {
@@ -49,7 +49,6 @@ class Asking:
     noted: dict[str, ApiError | None] = field(default_factory=dict)
     is_down: bool = False
     wait_s: float = 0
-    no_risky_users: Known | None = None
 
     def about(self, group: Group, now: datetime) -> Answers:
         """What is asked of the group's user. Reads of one family go together."""
@@ -64,7 +63,7 @@ class Asking:
         if RISKS in self.closed:
             return replace(answers, risk_known=self.closed[RISKS])
         requests = [protection.detections_of_user("detections", group.user_id)]
-        if self.no_risky_users is None:
+        if RISKY_USERS not in self.closed:
             requests.append(protection.risky_user("user", group.user_id))
         found = self._read(protection.read_many, requests)
         known = self._judged(RISKS, found["detections"])
@@ -75,12 +74,13 @@ class Asking:
 
     def _level(self, answers: Answers, user: object, detections: Iterable[Detection]) -> Answers:
         """The user's level needs P2; the detections are there with less."""
+        if RISKY_USERS in self.closed:
+            return replace(answers, risk_known=self.closed[RISKY_USERS])
         if isinstance(user, Forbidden):
-            self.no_risky_users = _known(user)
-        if self.no_risky_users is not None:
-            return replace(answers, risk_known=self.no_risky_users)
+            return replace(answers, risk_known=self._refused(RISKY_USERS, user))
         if isinstance(user, ApiError) and not isinstance(user, NotFound):
             return replace(answers, risk_known=self._failed(user))
+        self.noted[RISKY_USERS] = None
         risk = read_user_risk(user if isinstance(user, Mapping) else None, detections)
         if not risk.level:
             return replace(answers, risk_known=self._failed(NO_LEVEL))
@@ -158,10 +158,14 @@ class Asking:
             self.noted[source] = None
             is_page = isinstance(answer, Mapping) and isinstance(answer.get("value"), list)
             return Known.YES if is_page else self._failed(NO_PAGE)
-        known = _known(answer)
-        if known is Known.FAILED:
-            return self._failed(answer)
-        self.noted[source] = answer
+        return (
+            self._refused(source, answer) if isinstance(answer, Forbidden) else self._failed(answer)
+        )
+
+    def _refused(self, source: str, err: Forbidden) -> Known:
+        """No licence or no permission: said as such, and not asked again in this run."""
+        known = CLOSED[state_of(err)]
+        self.noted[source] = err
         self.closed[source] = known
         return known
 
@@ -196,11 +200,6 @@ def _log_requests(group: Group, asked: set[str], now: datetime) -> list[BatchReq
                 audit_logs.audits_of_target("of", target_id=group.user_id, since=since, until=until)
             )
     return requests
-
-
-def _known(err: ApiError) -> Known:
-    """Licence and permission are said as such; everything else may pass."""
-    return CLOSED.get(state_of(err), Known.FAILED)
 
 
 def _rows(answer: object) -> list[object]:

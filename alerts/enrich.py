@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from alerts.asking import AUDITS, CLOSED, RISKS, SIGN_INS, Asking
+from alerts.asking import AUDITS, CLOSED, RISKS, RISKY_USERS, SIGN_INS, Asking
 from alerts.blind_spots import note_abilities
 from alerts.content import read_content
 from alerts.fact_rows import Claimed, Outcome, claim, next_due, release, store, take_in
@@ -102,7 +102,7 @@ def _begin(
             more = take_in((), now)
         rows = {row.alert_id: row for row in claim(now, MOST_ALERTS)}
         abilities = SourceAbility.objects.filter(
-            source__in=[SIGN_INS, AUDITS, RISKS],
+            source__in=[SIGN_INS, AUDITS, RISKS, RISKY_USERS],
             state__in=list(CLOSED),
             checked_at__gt=now - CLOSED_FOR,
         )

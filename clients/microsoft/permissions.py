@@ -67,6 +67,13 @@ PERMISSIONS = (
         "Entra ID P2",
     ),
     Permission(
+        "IdentityRiskyUser.Read.All",
+        "dc5007c0-2d7d-4c42-879c-2dab87571379",
+        "Risky users: how risky Entra ID Protection holds a user to be",
+        ("risky-users",),
+        "Entra ID P2",
+    ),
+    Permission(
         "SecurityEvents.Read.All",
         "bf394140-e372-4bf9-a898-299cfc7564e5",
         "Secure Score and its controls",

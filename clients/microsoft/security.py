@@ -233,6 +233,13 @@ _PROBES = (
         "v1.0",
         "identity_protection",
     ),
+    (
+        "risky-users",
+        "IdentityRiskyUser.Read.All",
+        "/identityProtection/riskyUsers",
+        "v1.0",
+        "identity_protection",
+    ),
 )
 _WITHOUT_TOP = frozenset({"organization", "roles"})
 
