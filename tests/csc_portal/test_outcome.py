@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from alerts import triage
 from alerts.models import Alert, Case, CaseEvent, WriteBack
+from alerts.rows import run
 from clients.throttle import Limit
 from csc_portal.comments import Commented, read_notes, send_comment
 from csc_portal.hints import TICKETS, Hint, hints
@@ -439,6 +440,47 @@ def test_comments_that_are_not_sent(flow: Flow) -> None:
     off = comment(flow)
     assert off.where == ("ticket",)
     assert "switched off" in off.problem
+
+
+def test_nothing_that_people_wrote_is_kept(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in a row of any table, nor in a line of the log, whoever wrote it where."""
+    word = f"canary{flow.name}x"
+    options = {"resolution_field": "ended"}
+    TicketConnection.objects.filter(tenant=flow.tenant).update(options=options)
+    flow.simulator.control.add_note(flow.slug, flow.ticket()["id"], word)
+    assert comment(flow, word).problem == ""
+    flow.change("a1", assignedTo=f"{word}@x.example", comments=[{"comment": word}])
+    flow.poll()
+    refusal = {"description": word, "errors": [{"field": f"a {word}", "message": word}]}
+    order = {"service": "freshservice", "directory": flow.slug, "method": "PUT", "status": 400}
+    flow.simulator.control.fault("status", count=1, body=refusal, **order)
+    error = {"error": {"code": f"Bad {word}", "message": word}}
+    order = {"service": "graph", "directory": flow.slug, "method": "PATCH", "status": 400}
+    flow.simulator.control.fault("status", count=1, body=error, **order)
+    flow.decide("resolve", verdict="truePositive")
+    failed = carry_outcome(flow.tenant, patience_s=1, read_tickets=True)
+    assert failed.written.failed == 1
+    assert failed.sent.failed == 1
+    flow.change_ticket(status=RESOLVED, custom_fields={"ended": word}, subject=word)
+    flow.carry()
+    assert "ticket_noted" in flow.kinds()
+    tables = 0
+    with scope(flow.tenant):
+        schema = flow_tables()
+        for table in schema:
+            rows = run(f'SELECT count(*) FROM "{table}" t WHERE t::text ILIKE %s', [f"%{word}%"])
+            assert rows == [(0,)], table
+            tables += 1
+    assert tables > 20
+    assert {"alerts_writeback", "ticketing_ticket", "ticketing_delivery"} <= set(schema)
+    assert word not in caplog.text
+    assert "write-back failed" in caplog.text
+
+
+def flow_tables() -> list[str]:
+    """Of the tenant's schema. Inside its scope."""
+    found = run("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()", [])
+    return [name for (name,) in found]
 
 
 # --- webhooks -------------------------------------------------------------------------------------
