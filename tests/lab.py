@@ -234,8 +234,8 @@ def unplanned(slug: str) -> int:
 
 
 def owing() -> QuerySet[Case]:
-    """Open cases that are owed a ticket now. Others may wait, because they might close yet."""
-    return Case.objects.filter(status__lt=2).exclude(ticket_after__gt=Now())
+    """Open cases that are owed a ticket, or not judged yet. Others may wait: they may close yet."""
+    return Case.objects.filter(status__lt=2).exclude(ticket_after__gt=Now(), decided__isnull=False)
 
 
 def is_settled(slug: str) -> bool:
