@@ -187,7 +187,8 @@ BASELINES: dict[str, Callable[[list[Document]], Partition]] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Pairs of alerts: put together, belonging together, both. `told_*`: pairs of one event."""
+    """Pairs of alerts: put together, belonging together, both. `repeated`: alerts that tell an
+    event again; `marked`: as such."""
 
     together: int
     belonging: int
@@ -259,7 +260,8 @@ def _report(scores: Mapping[str, list[Score]], *, as_json: bool) -> None:
     mine = totals(scores["ours"])
     result: Document = {name: mine[name] for name in KEYS}
     for name, short in (
-        ("no grouping", "none"), ("Microsoft's incident id", "incident"), ("same user in 1 h", "user")
+        ("no grouping", "none"), ("Microsoft's incident id", "incident"),
+        ("same user in 1 h", "user"),
     ):  # fmt: skip
         theirs = totals(scores[name])
         result |= {f"{key}_{short}": theirs[key] for key in KEYS[:3]}
