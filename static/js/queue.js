@@ -221,6 +221,10 @@ askDialog.addEventListener("change", (event) => {
   }
 });
 
+askDialog.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) askDialog.querySelector("form")?.requestSubmit();
+});
+
 askDialog.addEventListener("close", () => {
   askDialog.replaceChildren();
   rowOf(cursor)?.querySelector(".case-title")?.focus({ preventScroll: true });
