@@ -5,19 +5,33 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
 
-from alerts.models import Alert, Quarantined
+from alerts.assets import follow_group, make_class, refresh_groups, take_list
+from alerts.live_user import LiveUser, read_user
+from alerts.models import Alert, AlertFact, AssetMember, Case, Decision, Quarantined, WatchHit
 from simulator import Simulator
+from tenants.directories import graph_for, pseudonymiser_for
 from tenants.models import Grant, QueueEntry, Tenant, User
 from tenants.scope import granted, scope
 from tests import payloads
-from tests.alerts.documents import alert, stamp, user
-from tests.lab import SLOW, Processes, customer, make_due, new_slug, pending, reread, wait_for
+from tests.alerts.documents import PREFIX, alert, stamp, user
+from tests.enrichment.records import audit, record
+from tests.lab import (
+    SLOW,
+    Processes,
+    customer,
+    make_due,
+    new_slug,
+    pending,
+    reread,
+    unplanned,
+    wait_for,
+)
 from tests.privacy.canaries import Marks, disguises
 
 CONSTRUCTED = "microsoft/alerts_v2-all-48-evidence-types-constructed"
@@ -33,6 +47,7 @@ LEGACY_METADATA = frozenset(
     {"id", "title", "severity", "status", "category", "incidentIds", "vendorInformation"}
 )
 PASSWORD = "horse battery staple correct"
+OID = "0c1ab52d-1111-4222-8333-944455556666"
 
 
 @dataclass
@@ -44,6 +59,7 @@ class Scenario:
     person: str = ""
     shown: str = ""
     found: str = ""
+    live: LiveUser = field(default_factory=LiveUser)
 
     def evidence_alerts(self) -> list[dict]:
         """Every evidence type with all fields planted: as Microsoft spells its lists, and not."""
@@ -94,6 +110,76 @@ class Scenario:
             alert("meta-3", user(name), mitreTechniques=[name, f"T1078 {name}"]),
         ]
 
+    def signed_in(self) -> dict:
+        """An odd sign-in; its record, what followed and the user's risk are at Microsoft."""
+        control, like = self.simulator.control, self.marks.like
+        now = datetime.now(UTC)
+        oid, request, place = like(OID), like(OID), like("192.0.2.1")
+        name = f"{like('x')}@contoso.com"
+        its_own = {"id": request, "userId": oid, "userPrincipalName": name, "ipAddress": place}
+        when = {"createdDateTime": stamp(now - timedelta(hours=1))}
+        steps = {"authenticationDetails": [], "signInEventTypes": ["interactiveUser"]}
+        planted = self.marks.plant(record())
+        control.add_rows(
+            self.slug,
+            "sign_ins",
+            [{**planted, **steps, **its_own, **when}, {**planted, "userId": oid, **when}],
+        )
+        changes = [
+            self.marks.plant(audit(said), frozenset({"activityDisplayName"}))
+            for said in ("Add member to role", like("x"), "Consent to application")
+        ]
+        by = {"initiatedBy": {"user": {"id": oid}}, "activityDateTime": stamp(now)}
+        control.add_rows(self.slug, "audits", [{**one, **by} for one in changes])
+        risk = dict.fromkeys(("riskLevel", "riskState", "riskEventType", "ipAddress"), like("x"))
+        control.add_rows(self.slug, "risky_users", {**risk, "id": oid})
+        control.add_rows(self.slug, "risk_detections", {**risk, "id": like(OID), "userId": oid})
+        account = {"azureAdUserId": oid, "userPrincipalName": name}
+        times = dict.fromkeys(
+            ("createdDateTime", "firstActivityDateTime", "lastUpdateDateTime"), *when.values()
+        )
+        return alert(
+            "signed-1",
+            {"@odata.type": PREFIX + "userEvidence", "userAccount": account},
+            {"@odata.type": PREFIX + "ipEvidence", "ipAddress": place},
+            {"@odata.type": PREFIX + "cloudLogonRequestEvidence", "requestId": request},
+            **times,
+        )
+
+    def lists(self) -> None:
+        """An uploaded list of VIPs, and a group of them with an id and members of its own."""
+        tenant, like = reread(self.slug), self.marks.like
+        pseudonymiser, now = pseudonymiser_for(tenant), datetime.now(UTC)
+        member, group = like(OID), like(OID)
+        user = {"id": member, "userPrincipalName": f"{like('x')}@contoso.com"}
+        self.simulator.control.add_rows(self.slug, "users", user)
+        row = {"id": group, "displayName": like("x"), "members": [member]}
+        self.simulator.control.add_rows(self.slug, "groups", row)
+        text = f"UPN\n{like('a@b')}\n{like('x')} is no address\n=1+{like('x')}\n"
+        with scope(tenant):
+            uploaded = take_list(
+                make_class("Board", "vip", "people").public_id, text.encode(), pseudonymiser, now
+            )
+            assert (uploaded.members, uploaded.problem_count) == (1, 2)
+            own = make_class("Group", "own", "people").public_id
+            follow_group(own, group, pseudonymiser, now)
+        assert refresh_groups(tenant, graph_for(tenant), pseudonymiser, now) == 1
+        with scope(tenant):
+            assert AssetMember.objects.count() == 5
+            entity = Alert.objects.get(provider_id="signed-1").links.get(entity__kind="user")
+        self.live = read_user(tenant, entity.entity_id, graph_for(tenant), pseudonymiser, now)
+
+    def facts(self) -> dict:
+        """What enrichment keeps of the odd sign-in, {} before it has asked."""
+        with scope(reread(self.slug)):
+            row = AlertFact.objects.filter(alert__provider_id="signed-1", attempts__gt=0).first()
+        return row.facts if row else {}
+
+    def watched(self) -> bool:
+        """What the watch and the judgement keep is there."""
+        with scope(reread(self.slug)):
+            return WatchHit.objects.exists() and Decision.objects.exists()
+
     def broken_documents(self) -> list[object]:
         """Some are refused by the reader, some only by the database."""
         word, mail = self.marks.like("x"), self.marks.like("a@b")
@@ -120,6 +206,7 @@ class Scenario:
     def run(self, exports: Path) -> None:
         control = self.simulator.control
         documents = [*self.evidence_alerts(), *self.titled_alerts(), *self.metadata_alerts()]
+        documents.append(self.signed_in())
         broken = [one for one in self.broken_documents() if _is_storable(one)]
         control.add_alerts(self.slug, [*documents, *broken])
         self._order_faults()
@@ -130,6 +217,9 @@ class Scenario:
         self._kill_while_reading()
         self._replay(exports)
         self._wait(len(documents) + 1)
+        wait_for(self.facts, 60, "the sign-in was looked up")
+        wait_for(self.watched, 60, "the watch found what followed, and the case was judged")
+        self.lists()
         self._look_at_pages()
 
     def _order_faults(self) -> None:
@@ -160,7 +250,8 @@ class Scenario:
             make_due(self.slug)
             with scope(reread(self.slug)):
                 stored = Alert.objects.count()
-            return stored >= alerts and not pending(self.slug)
+                Case.objects.update(ticket_after=None)  # as if nothing could be found out any more
+            return stored >= alerts and not unplanned(self.slug) and not pending(self.slug)
 
         wait_for(is_done, 60, "all alerts are ticketed")
 
@@ -241,7 +332,7 @@ class _Browser:
     def _is_up(self) -> bool:
         try:
             return self._session.get(f"{self._url}/healthz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def sign_in(self, name: str) -> None:

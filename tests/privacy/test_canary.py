@@ -119,6 +119,11 @@ def test_everything_happened(simulator, scenario):
     assert all(fault["hits"] for fault in simulator.control.faults())
     assert scenario.marks.word in scenario.shown, "names were shown"
     assert "User " in scenario.found, "the person was found"
+    facts = scenario.facts()
+    assert facts["sign_in"]["matched_by"] == "request_id"
+    assert [one["operation"] for one in facts["audits"]] == ["role_given", "consent_given"]
+    assert facts["risk"]["level"] == "other"
+    assert scenario.marks.hexadecimal in scenario.live.sign_ins[0].id.replace("-", "")
 
 
 # --- the search -----------------------------------------------------------------------------------
