@@ -42,8 +42,8 @@ PINNED = {
     "/settings/sign-in/": 7,
     "/settings/people/": 6,
     "/settings/access/": 7,
-    "/settings/access/people/{person}/": 8,
-    "/settings/access/groups/": 5,
+    "/settings/access/people/{person}/": 7,
+    "/settings/access/groups/": 4,
     "/scope/options/": 4,
 }
 """Three of each are session, user and rights. The chain looks into three tenants at most, the heat

@@ -54,7 +54,7 @@ def of_person(world: World, name: str) -> str:
 
 
 def grant_of_another() -> int:
-    """The first of them: the walk of the roles makes one at home before that of C."""
+    """The first of them: the walk of the roles makes a second one, at home."""
     return Grant.objects.filter(user__username="person-of-third").values_list("pk", flat=True)[0]
 
 
