@@ -20,6 +20,7 @@ from tenants.onboarding import NewTenant, OnboardingError, check_free, create_te
 from tenants.secrets import vault
 from ticketing.adapters import registry
 from ticketing.connections import connect
+from ticketing.endings import read_endings
 from ticketing.mapping import read_mapping
 
 NOT_CONSENTED = "AADSTS700016"
@@ -120,6 +121,7 @@ def _check_ticketing(connection: TicketConnection) -> None:
         vault().get(connection.secret_name)
     except NotFound as err:
         raise OnboardingError(str(err)) from err
+    read_endings(connection.options)
     connect(connection).check()
 
 

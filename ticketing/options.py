@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from alerts.verdicts import VERDICTS
+from ticketing.endings import ASK, NONE
+
 
 class Kind(StrEnum):
     TEXT = "text"
@@ -61,6 +64,33 @@ _SET_STATES = Option(
     "What <code>open</code> and <code>resolved</code> are called there, if not as usual.",
     Kind.NAMES,
 )
+_ENDINGS = (
+    ("", "Close the case, without a verdict"),
+    (ASK, "Leave the case open until people say"),
+    *VERDICTS.items(),
+)
+_VERDICTS = Option(
+    "verdicts",
+    "Verdicts",
+    "How a ticket ended there: what that means, a line each, such as "
+    "<code>Duplicate: falsePositive</code>. "
+    f"Ours are {', '.join((*VERDICTS, NONE, ASK))}.",
+    Kind.NAMES,
+)
+_UNKNOWN = Option(
+    "unknown_verdict",
+    "Verdict of other endings",
+    "For what is not named above.",
+    Kind.CHOICE,
+    choices=_ENDINGS,
+)
+_SHARED = (_STATES, _SET_STATES, _VERDICTS, _UNKNOWN)
+
+
+def _resolution(what: str) -> Option:
+    return Option(
+        "resolution_field", "Field of the ending", f"{what} that says how a ticket ended."
+    )
 
 
 def _fields(example: str) -> Option:
@@ -84,8 +114,8 @@ SYSTEMS: Mapping[str, System] = {
                 "A line each, such as <code>service_line: security</code>.",
                 Kind.NAMES,
             ),
-            _STATES,
-            _SET_STATES,
+            _resolution("The name of the custom field"),
+            *_SHARED,
         ),
     ),
     "servicenow": System(
@@ -110,8 +140,7 @@ SYSTEMS: Mapping[str, System] = {
             Option("longest_text", "Longest text", "Characters. Empty: 4000.", Kind.NUMBER),
             Option("close_code", "Close code", "Set when a ticket is resolved."),
             _fields("assignment_group: 287ebd7da9fe198100f92cc8d1d2154e"),
-            _STATES,
-            _SET_STATES,
+            *_SHARED,
         ),
     ),
     "jira": System(
@@ -132,8 +161,7 @@ SYSTEMS: Mapping[str, System] = {
             Option("request_type_id", "Request type", "Number. Needed with a service desk."),
             Option("resolution", "Resolution", "Set when an issue is resolved. Empty: Done."),
             _fields("customfield_10010: Security"),
-            _STATES,
-            _SET_STATES,
+            *_SHARED,
         ),
     ),
     "zendesk": System(
@@ -150,8 +178,8 @@ SYSTEMS: Mapping[str, System] = {
             Option("user", "Agent", "E-mail of the agent that the token belongs to."),
             _REQUESTER,
             _fields("group_id: 7"),
-            _STATES,
-            _SET_STATES,
+            _resolution("The number of the custom field"),
+            *_SHARED,
         ),
     ),
     "generic": System(

@@ -11,10 +11,10 @@ from tenants.pseudonyms import crockford
 from ticketing.adapters import TicketDraft, TicketRef, TicketSystem
 from ticketing.adapters.base import ENDED, OPEN, RESOLVED
 
-SUBJECT = "Test ticket of CSC Portal, please close"
+SUBJECT = "Test ticket of CSC Portal"
 TEXT = (
     "<p><b>This is a test.</b> It shows that CSC Portal can open tickets here. "
-    "Nothing has happened; please close it.</p>"
+    "Nothing has happened. The portal closes it by itself.</p>"
 )
 NOTE = "<p>This is the test of a note.</p>"
 _MARGIN = timedelta(hours=1)

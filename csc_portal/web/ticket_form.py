@@ -14,6 +14,7 @@ from tenants.models import TicketConnection
 from tenants.secrets import vault
 from ticketing.adapters import registry
 from ticketing.adapters.description import load_options
+from ticketing.checking import problems_of
 from ticketing.mapping import PILLARS, SEVERITIES, read_mapping
 from ticketing.options import SYSTEMS, Kind, Option
 
@@ -117,6 +118,11 @@ class TicketForm(forms.Form):
             cleaned["mapping"] = read_mapping(self._mapping(cleaned))
         except Rejected as err:
             self.add_error("pillars", str(err))
+        if not self.errors:
+            for name, problem in problems_of(self.system, self.ticketing().options).items():
+                field = f"option_{name}"
+                is_shown = field in self.fields and not cleaned["description"]
+                self.add_error(field if is_shown else "description", problem)
         return cleaned
 
     def _mapping(self, cleaned: Mapping[str, Any]) -> dict[str, object]:

@@ -134,6 +134,23 @@ def test_the_ticket_system_is_changed_tried_and_switched(admin: Client, tenant: 
     assert audited(tenant, "ticketing_off") == [{}]
 
 
+def test_what_an_ending_there_means_is_chosen(admin: Client, tenant: Tenant) -> None:
+    connection = tenant.ticketing
+    address = f"{at(tenant, 'tickets')}?system=freshservice"
+    form = {"url": connection.url, "secret_name": connection.secret_name,
+            "option_resolution_field": "ending", "option_unknown_verdict": "ask"}  # fmt: skip
+    wrong = admin.post(address, {**form, "option_verdicts": "Duplicate: nonsense"})
+    assert "has to be one of" in str(wrong.context["form"].errors["option_verdicts"])
+    verdicts = "Duplicate: falsePositive\nSolved: truePositive"
+    assert admin.post(address, {**form, "option_verdicts": verdicts}).status_code == 302
+    connection.refresh_from_db()
+    assert connection.options == {
+        "resolution_field": "ending",
+        "unknown_verdict": "ask",
+        "verdicts": {"Duplicate": "falsePositive", "Solved": "truePositive"},
+    }
+
+
 def test_a_generic_system_needs_a_description(admin: Client, tenant: Tenant) -> None:
     address = f"{at(tenant, 'tickets')}?system=generic"
     form = {"url": "https://127.0.0.1:1", "secret_name": tenant.ticketing.secret_name}
