@@ -36,4 +36,4 @@ def judge_tenant(tenant_id: int) -> None:
     """Ask again what is due, watch, decide, and send what is owed then."""
     tenant = active_tenant(tenant_id)
     if tenant is not None:
-        after_ingest(tenant, {}, patience_s=0)
+        after_ingest(tenant, {}, patience_s=0, is_due=True)

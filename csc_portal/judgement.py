@@ -23,24 +23,36 @@ from tenants.scope import scope
 logger = logging.getLogger(__name__)
 
 
-def judge(tenant: Tenant, content: Content, now: datetime) -> Decided:
-    """Facts about what is new or due, then the decisions. `content`: alerts that are in memory.
+HURRY_S = 4.0
+"""A poll asks about what it brought for so long; the rest is asked by `judge_due`, soon after."""
 
-    What could not be found out closes nothing, and is asked for again.
+
+def judge(tenant: Tenant, content: Content, now: datetime, *, is_due: bool = False) -> Decided:
+    """Facts about what is new, then the decisions. `content`: alerts that are in memory.
+
+    `is_due`: also ask again what falls due by itself, and watch; polls must not wait for that. What
+    could not be found out closes nothing, and is asked for again.
     """
+    if content or is_due:
+        _find_out(tenant, content, now, is_due)
+    decided = decide(tenant, now)
+    note_next(tenant, now)
+    return decided
+
+
+def _find_out(tenant: Tenant, content: Content, now: datetime, is_due: bool) -> None:
     try:
         graph, pseudonymiser = graph_for(tenant), pseudonymiser_for(tenant)
     except (ApiError, BadSecret) as err:
         logger.warning("nothing found out tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
-    else:
-        enriched = enrich.enrich(tenant, graph, pseudonymiser, content, now)
-        if enriched.cases:
-            with scope(tenant):
-                judge_again(enriched.cases)
+        return
+    patience_s = enrich.PATIENCE_S if is_due else HURRY_S
+    enriched = enrich.enrich(tenant, graph, pseudonymiser, content, now, patience_s=patience_s)
+    if enriched.cases:
+        with scope(tenant):
+            judge_again(enriched.cases)
+    if is_due:
         run_watches(tenant, graph, pseudonymiser, now)
-    decided = decide(tenant, now)
-    note_next(tenant, now)
-    return decided
 
 
 def note_next(tenant: Tenant, now: datetime) -> None:

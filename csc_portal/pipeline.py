@@ -178,10 +178,18 @@ def run_ids(tenant: Tenant, ids: Iterable[str]) -> Run:
 
 
 def after_ingest(
-    tenant: Tenant, content: Content, patience_s: float, counts: Counts | None = None
+    tenant: Tenant,
+    content: Content,
+    patience_s: float,
+    counts: Counts | None = None,
+    *,
+    is_due: bool = False,
 ) -> Sent:
-    """Judge what is new or due, plan what is owed, then send it. `counts`: gets what was closed."""
-    decided = judge(tenant, content, timezone.now())
+    """Judge what is new, plan what is owed, then send it. `counts`: gets what was closed.
+
+    `is_due`: also find out what falls due by itself; so does a command, which somebody waits for.
+    """
+    decided = judge(tenant, content, timezone.now(), is_due=is_due or patience_s > 0)
     if counts is not None:
         counts.closed += decided.ended
     note_due(tenant)
