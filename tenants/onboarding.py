@@ -15,8 +15,10 @@ from tenants.models import (
     RESERVED_SLUGS,
     SLUG,
     EntityIndex,
+    MovedCase,
     QueueEntry,
     QueueRollup,
+    QueueTombstone,
     Rule,
     Tenant,
     TicketConnection,
@@ -113,7 +115,7 @@ def erase_tenant(tenant: Tenant) -> None:
 
 def _erase(tenant: Tenant) -> None:
     with scope(tenant):
-        for model in (QueueEntry, QueueRollup, EntityIndex):
+        for model in (QueueEntry, QueueRollup, EntityIndex, MovedCase, QueueTombstone):
             model.objects.all().delete()
         connection.check_constraints()
     with granted([tenant.pk]):

@@ -4,6 +4,7 @@ These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
 """
 
 from tenants.models.audit import AuditArchive, AuditEntry, AuditSeal
+from tenants.models.keys import ApiKey, ApiTask, QueueTombstone
 from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, TenantGroup, User
 from tenants.models.queue import (
@@ -33,6 +34,8 @@ __all__ = [
     "ROLLUP_CELLS",
     "SEVERITIES",
     "SLUG",
+    "ApiKey",
+    "ApiTask",
     "AuditArchive",
     "AuditEntry",
     "AuditSeal",
@@ -47,6 +50,7 @@ __all__ = [
     "PortalSession",
     "QueueEntry",
     "QueueRollup",
+    "QueueTombstone",
     "RecoveryCode",
     "Rule",
     "RuleVersion",

@@ -15,6 +15,9 @@ class User(AbstractUser):
     """A person at the provider or a customer's CISO. Rights come from grants alone."""
 
     preferences = models.JSONField(default=dict, blank=True)
+    is_service = models.BooleanField(
+        default=False, db_default=False, help_text="Of a program: has keys, never signs in"
+    )
 
 
 class TenantGroup(models.Model):

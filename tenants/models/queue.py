@@ -70,6 +70,8 @@ class QueueEntry(models.Model):
             models.Index(fields=["-last_activity_at", "-id", "tenant_id"], name="queue_newest"),
             # What changed since a live page last asked.
             models.Index(fields=["change", "tenant_id"], name="queue_change"),
+            # The same of few tenants, for programs that keep a copy.
+            models.Index(fields=["tenant_id", "change"], name="queue_tenant_change"),
             # The open cases of one assignee. `> 0`, not `IS NOT NULL`: every id meets it, and
             # the planner must not take this index for "assigned to anybody".
             models.Index(

@@ -61,9 +61,7 @@ class Tenant(TenantMixin):
     next_judgement_at = models.DateTimeField(
         null=True, blank=True, help_text="Facts, watches, snoozes and waits that fall due"
     )
-    auto_close = models.CharField(
-        max_length=4, choices=AutoClose, default="on", db_default="on"
-    )
+    auto_close = models.CharField(max_length=4, choices=AutoClose, default="on", db_default="on")
     priority_weights = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="Points that differ from the table"
     )

@@ -14,7 +14,7 @@ from alerts.ingest import store_page
 from alerts.models import Alert, Case
 from alerts.prepare import prepare_page
 from tenants.audit import record
-from tenants.models import AuditEntry, MovedCase, QueueEntry, Tenant
+from tenants.models import AuditEntry, MovedCase, QueueEntry, QueueTombstone, Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
 from tenants.scope import WrongScope, granted, scope
 from tests.alerts.documents import alert, user
@@ -26,6 +26,7 @@ def fill(tenant: Tenant, key: str) -> None:
     with scope(tenant):
         store_page(tenant.pk, page, "test")
         MovedCase.objects.create(public_id=uuid4(), tenant_id=tenant.pk, target=uuid4())
+        QueueTombstone.objects.create(public_id=uuid4(), tenant_id=tenant.pk, change=1)
 
 
 @pytest.fixture
@@ -65,6 +66,10 @@ ATTACKS = {
     "recovery codes": "SELECT digest FROM public.tenants_recoverycode",
     "accounts of the directory": "SELECT object_id FROM public.tenants_entraidentity",
     "mappings": "INSERT INTO public.tenants_entramapping (role) VALUES ('admin')",
+    "API keys": "SELECT digest FROM public.tenants_apikey",
+    "what keys asked for": "SELECT cases FROM public.tenants_apitask",
+    "another tenant's tombstone": "INSERT INTO tenants_queuetombstone "
+    "VALUES (gen_random_uuid(), {other_id}, 1)",
     "audit": "SELECT * FROM public.tenants_auditentry",
     "rules": "SELECT * FROM public.tenants_rule",
     "what rules said": "SELECT * FROM tenants_ruleversion",
@@ -132,6 +137,7 @@ def test_injected_sql_is_refused(both, name):
         "SELECT tenant_id FROM tenants_queuerollup",
         "SELECT tenant_id FROM tenants_entityindex",
         "SELECT tenant_id FROM tenants_movedcase",
+        "SELECT tenant_id FROM tenants_queuetombstone",
         "SELECT tenant_id FROM public.tenants_queueentry WHERE true OR tenant_id > 0",
     ],
 )

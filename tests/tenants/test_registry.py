@@ -26,7 +26,7 @@ GRANTED = SHARED
 """Like SHARED, but under forced row-level security: the portal sees what is granted."""
 ROW_SECURITY = {
     "tenants_queueentry", "tenants_queuerollup", "tenants_entityindex", "tenants_movedcase",
-    "tenants_rule", "tenants_ruleversion",
+    "tenants_rule", "tenants_ruleversion", "tenants_queuetombstone",
 }  # fmt: skip
 
 PUBLIC: dict[str, tuple[str, str]] = {
@@ -52,6 +52,11 @@ PUBLIC: dict[str, tuple[str, str]] = {
     "tenants_queuerollup": QUEUE,
     "tenants_entityindex": QUEUE,
     "tenants_movedcase": QUEUE,
+    "tenants_queuetombstone": QUEUE,
+    "tenants_apikey": SHARED,
+    "tenants_apikey_tenants": SHARED,
+    "tenants_apikey_groups": SHARED,
+    "tenants_apitask": SHARED,
     "tenants_overlapclass": WORDS,
     "tenants_rule": GRANTED,
     "tenants_ruleversion": ("SID", NONE),

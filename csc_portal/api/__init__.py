@@ -1,0 +1,1 @@
+"""The API that other programs use, under /api/v1/."""

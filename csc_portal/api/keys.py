@@ -1,0 +1,154 @@
+"""Keys of programs: made, found again by what a request sends, and revoked.
+
+A key looks like `csc_1a2b3c4d_<43 characters>`: the first part is shown on pages and kept readable,
+of the whole only a hash is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from alerts.rows import run
+from csc_portal.access import Rights, rights_of
+from csc_portal.api.scopes import Scope, rights_in
+from tenants.audit import record
+from tenants.models import ApiKey, Tenant, TenantGroup, User
+from tenants.roles import Right
+
+SHAPE = re.compile(r"(csc_[0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
+LONGEST_DAYS = 365
+NOTED_EVERY = timedelta(minutes=5)
+MOST_KEYS = 100
+"""Of one owner, living ones."""
+
+_TENANTS = """
+SELECT tenant_id FROM tenants_apikey_tenants WHERE apikey_id = %s
+UNION
+SELECT m.tenant_id FROM tenants_apikey_groups g
+JOIN tenants_tenantgroup_tenants m ON m.tenantgroup_id = g.tenantgroup_id WHERE g.apikey_id = %s
+"""
+
+
+class BadKey(ValueError):
+    """A key that can't be made; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """`tenants` and `groups` empty: for all tenants of the owner."""
+
+    name: str
+    scopes: Sequence[str]
+    tenants: Sequence[Tenant] = ()
+    groups: Sequence[TenantGroup] = ()
+    days: int = LONGEST_DAYS
+
+
+@transaction.atomic
+def create_key(owner: User, new: NewKey, *, actor: str, now: datetime) -> tuple[ApiKey, str]:
+    """The row and the key itself, which nobody can read again. Raises BadKey."""
+    _check(owner, new, now)
+    prefix = f"csc_{secrets.token_hex(4)}"
+    whole = f"{prefix}_{secrets.token_urlsafe(32)}"
+    key = ApiKey.objects.create(
+        prefix=prefix,
+        digest=_digest(whole),
+        name=new.name.strip(),
+        owner=owner,
+        scopes=sorted(set(new.scopes)),
+        is_for_all=not new.tenants and not new.groups,
+        expires_at=now + timedelta(days=new.days),
+    )
+    key.tenants.set(new.tenants)
+    key.groups.set(new.groups)
+    facts = {
+        "scopes": list(key.scopes),
+        "tenants": [tenant.slug for tenant in new.tenants],
+        "groups": [group.slug for group in new.groups],
+        "days": new.days,
+        "owner": owner.pk,
+    }
+    record(actor, "api_key_made", subject=f"key {prefix}", facts=facts)
+    return key, whole
+
+
+def _check(owner: User, new: NewKey, now: datetime) -> None:
+    if not new.name.strip() or len(new.name.strip()) > 60:
+        raise BadKey("A key has a name of 1 to 60 characters.")
+    known = {scope.value for scope in Scope}
+    if not new.scopes or not set(new.scopes) <= known:
+        raise BadKey(f"Choose scopes of: {', '.join(sorted(known))}.")
+    if not 1 <= new.days <= LONGEST_DAYS:
+        raise BadKey(f"A key lives 1 to {LONGEST_DAYS} days.")
+    rights = rights_of(owner)
+    having = set(rights.having(Right.USE_API))
+    if lost := [tenant.slug for tenant in new.tenants if tenant.pk not in having]:
+        raise BadKey(f"{owner.username} may not use the API for: {', '.join(lost)}.")
+    if not having and Right.USE_API not in rights.everywhere and not owner.is_service:
+        raise BadKey(f"{owner.username} may not use the API.")
+    if living_keys(owner, now) >= MOST_KEYS:
+        raise BadKey(f"{owner.username} has {MOST_KEYS} keys. Revoke some first.")
+
+
+def living_keys(owner: User, now: datetime) -> int:
+    return ApiKey.objects.filter(owner=owner, revoked_at=None, expires_at__gt=now).count()
+
+
+def revoke_key(key: ApiKey, *, actor: str, now: datetime) -> bool:
+    """From the next request on. False if it was revoked already."""
+    with transaction.atomic():
+        if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
+            return False
+        record(actor, "api_key_revoked", subject=f"key {key.prefix}")
+    return True
+
+
+def find_key(sent: str, now: datetime) -> ApiKey | None:
+    """The living key that a request sent, with its owner. One query; none for another shape."""
+    shape = SHAPE.fullmatch(sent)
+    if not shape:
+        return None
+    key = ApiKey.objects.select_related("owner").filter(prefix=shape[1]).first()
+    if key is None or not hmac.compare_digest(bytes(key.digest), _digest(sent)):
+        return None
+    return key if is_alive(key, now) else None
+
+
+def is_alive(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and key.expires_at > now and key.owner.is_active
+
+
+def note_use(key: ApiKey, now: datetime) -> None:
+    """A write every some minutes, not one a request."""
+    if key.used_at is None or now - key.used_at > NOTED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(used_at=now)
+
+
+def rights_of_key(key: ApiKey) -> Rights:
+    """What the owner may now, within the key's scopes and tenants. At most two queries."""
+    owned = rights_of(key.owner)
+    allowed = rights_in(key.scopes)
+    ids = owned.tenants.keys() & _tenant_ids(key) if not key.is_for_all else owned.tenants.keys()
+    tenants = {
+        pk: replace(ref, rights=ref.rights & allowed)
+        for pk, ref in owned.tenants.items()
+        if pk in ids and Right.USE_API in ref.rights and (ref.rights & allowed)
+    }
+    is_wide = key.is_for_all and Right.USE_API in owned.everywhere
+    return Rights(tenants, owned.everywhere & allowed if is_wide else frozenset())
+
+
+def _tenant_ids(key: ApiKey) -> set[int]:
+    return {row[0] for row in run(_TENANTS, [key.pk, key.pk])}
+
+
+def _digest(whole: str) -> bytes:
+    return hashlib.sha256(whole.encode()).digest()
