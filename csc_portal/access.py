@@ -91,10 +91,9 @@ class Rights:
     def ids(self) -> tuple[int, ...]:
         return tuple(self.tenants)
 
-    def having(self, right: Right | str) -> tuple[int, ...]:
+    def having(self, right: Right) -> tuple[int, ...]:
         """Ids of the tenants where the user has the right."""
-        needed = right_of(right)
-        return tuple(t.pk for t in self.tenants.values() if needed in t.rights)
+        return tuple(t.pk for t in self.tenants.values() if right in t.rights)
 
     def may_somewhere(self, right: Right) -> bool:
         return right in self.everywhere or any(right in t.rights for t in self.tenants.values())
@@ -102,15 +101,6 @@ class Rights:
     def by_slug(self, slugs: Iterable[str]) -> tuple[TenantRef, ...]:
         wanted = set(slugs)
         return tuple(t for t in self.tenants.values() if t.slug in wanted)
-
-
-Role = Grant.Role
-_OF_ROLE = {"viewer": Right.SEE_CASES, "analyst": Right.ACT, "admin": Right.MANAGE_TENANT}
-
-
-def right_of(needed: Right | str) -> Right:
-    """The right itself, or the one that a role of old stood for."""
-    return needed if isinstance(needed, Right) else _OF_ROLE[needed]
 
 
 def rights_of(user: User | AnonymousUser) -> Rights:
@@ -134,7 +124,7 @@ def is_provider_admin(user: User | AnonymousUser) -> bool:
     return Right.MANAGE_PORTAL in rights_of(user).everywhere
 
 
-def tenants_of(user: User | AnonymousUser, right: Right | str = Right.SEE_CASES) -> list[Tenant]:
+def tenants_of(user: User | AnonymousUser, right: Right = Right.SEE_CASES) -> list[Tenant]:
     """Full rows of the tenants where the user has the right, by name."""
     return list(Tenant.objects.filter(pk__in=rights_of(user).having(right)).order_by("name", "pk"))
 
@@ -142,12 +132,12 @@ def tenants_of(user: User | AnonymousUser, right: Right | str = Right.SEE_CASES)
 def tenant_for(
     user: User | AnonymousUser,
     slug: str,
-    right: Right | str = Right.SEE_CASES,
+    right: Right = Right.SEE_CASES,
     rights: Rights | None = None,
 ) -> Tenant:
     """The tenant with its ticket connection. Raises Http404 also when the right is missing."""
     found = (rights or rights_of(user)).by_slug([slug])
-    if not found or not found[0].may(right_of(right)):
+    if not found or not found[0].may(right):
         raise Http404
     return Tenant.objects.select_related("ticketing").get(pk=found[0].pk)
 
@@ -163,7 +153,7 @@ class CaseMoved(Http404):
 def case_for(
     user: User | AnonymousUser,
     public_id: uuid.UUID,
-    right: Right | str = Right.SEE_CASES,
+    right: Right = Right.SEE_CASES,
     rights: Rights | None = None,
 ) -> tuple[QueueEntry, Tenant]:
     """The queue's row of the case, and its tenant. Raises Http404; CaseMoved if it was merged."""
