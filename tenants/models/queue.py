@@ -71,7 +71,7 @@ class QueueEntry(models.Model):
             # What changed since a live page last asked.
             models.Index(fields=["change", "tenant_id"], name="queue_change"),
             # The same of few tenants, for programs that keep a copy.
-            models.Index(fields=["tenant_id", "change"], name="queue_tenant_change"),
+            models.Index(fields=["tenant_id", "change", "id"], name="queue_tenant_walk"),
             # The open cases of one assignee. `> 0`, not `IS NOT NULL`: every id meets it, and
             # the planner must not take this index for "assigned to anybody".
             models.Index(
