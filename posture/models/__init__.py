@@ -1,0 +1,9 @@
+"""How well a tenant is set up: scores, controls, and findings, in the tenant's own schema.
+
+Metadata only: no description, no comment and nobody's name is stored.
+"""
+
+from posture.models.finding import Finding
+from posture.models.score import ControlProfile, ScoreDay
+
+__all__ = ["ControlProfile", "Finding", "ScoreDay"]
