@@ -17,7 +17,16 @@ from datetime import datetime, timedelta
 from alerts.asking import AUDITS, CLOSED, RISKS, RISKY_USERS, SIGN_INS, Asking
 from alerts.blind_spots import note_abilities
 from alerts.content import read_content
-from alerts.fact_rows import Claimed, Outcome, claim, next_due, release, store, take_in
+from alerts.fact_rows import (
+    Claimed,
+    Outcome,
+    awaited,
+    claim,
+    next_due,
+    release,
+    store,
+    take_in,
+)
 from alerts.feed import Content
 from alerts.links import link_sign_ins
 from alerts.members import learn_members
@@ -35,7 +44,7 @@ from tenants.models import Tenant
 from tenants.pseudonyms import Pseudonymiser
 from tenants.scope import scope
 
-__all__ = ["Enriched", "enrich", "next_due"]
+__all__ = ["Enriched", "awaited", "enrich", "next_due"]
 
 logger = logging.getLogger(__name__)
 
@@ -139,9 +148,10 @@ def _records(work: _Run, content: Content) -> Content:
         return read_content(work.asking.graph, ids, content)
     except ApiError as err:
         logger.warning("alerts not read again count=%d kind=%s", len(ids), type(err).__name__)
+        wait = timedelta(seconds=err.retry_after_s) if err.retry_after_s else BACK_OFF[0]
     here = {key: content[key] for key in ids if key in content}
     later = [row for row in work.rows.values() if row.provider_id not in here]
-    _leave(work, [row.alert_id for row in later], work.now + BACK_OFF[0])
+    _leave(work, [row.alert_id for row in later], work.now + wait)
     return here
 
 

@@ -20,7 +20,7 @@ from alerts.rows import as_json, run
 from enrichment.facts import AlertFacts, TraceKind
 from enrichment.stored import from_json, to_json
 
-TAKEN_AT_ONCE = 2000
+TAKEN_AT_ONCE = LOOKED_AT = 2000
 ASKED_WITHIN = timedelta(days=30)
 """Microsoft keeps sign-ins for so long."""
 LEASE = timedelta(minutes=10)
@@ -44,14 +44,21 @@ FROM alerts_alert a CROSS JOIN LATERAL (
 ) AS n WHERE a.id = ANY(%s) AND a.activity_at > %s AND n.users > 0
 ON CONFLICT DO NOTHING
 """
+# The longest waiting first, but before them those whose case waits for facts with its ticket.
 CLAIM = """
-WITH picked AS (
-  SELECT alert_id FROM alerts_alertfact WHERE due_at <= %s
-  ORDER BY due_at, alert_id LIMIT %s FOR UPDATE SKIP LOCKED
+WITH due AS (
+  SELECT alert_id FROM alerts_alertfact WHERE due_at <= %s ORDER BY due_at, alert_id LIMIT %s
+), picked AS (
+  SELECT f.alert_id, c.ticket_after > %s AND c.terms <> '[]' AS is_awaited
+  FROM due JOIN alerts_alertfact f ON f.alert_id = due.alert_id
+  JOIN alerts_alert a ON a.id = f.alert_id LEFT JOIN alerts_case c ON c.id = a.case_id
+  WHERE f.due_at <= %s
+  ORDER BY (c.ticket_after > %s AND c.terms <> '[]') IS NOT TRUE, f.due_at, f.alert_id
+  LIMIT %s FOR UPDATE OF f SKIP LOCKED
 )
 UPDATE alerts_alertfact f SET due_at = %s
 FROM picked p JOIN alerts_alert a ON a.id = p.alert_id WHERE f.alert_id = p.alert_id
-RETURNING f.alert_id, a.provider_id, a.case_id, f.facts::text, f.attempts
+RETURNING p.is_awaited IS NOT TRUE, f.alert_id, a.provider_id, a.case_id, f.facts::text, f.attempts
 """
 STORE = """
 UPDATE alerts_alertfact f
@@ -67,6 +74,13 @@ SELECT alert_id, pseudonym, kind FROM json_to_recordset(%s::json)
 ON CONFLICT DO NOTHING
 """
 RELEASE = "UPDATE alerts_alertfact SET due_at = %s WHERE alert_id = ANY(%s)"
+AWAITED = """
+SELECT EXISTS (
+  SELECT FROM alerts_case c JOIN alerts_alert a ON a.case_id = c.id
+  JOIN alerts_alertfact f ON f.alert_id = a.id
+  WHERE c.ticket_after > now() AND c.status < 2 AND c.terms <> '[]' AND f.due_at <= %s
+)
+"""
 NEXT_DUE = """
 SELECT least((SELECT min(due_at) FROM alerts_alertfact WHERE due_at IS NOT NULL),
   (SELECT now() WHERE EXISTS (SELECT FROM alerts_alert WHERE id > coalesce(
@@ -114,12 +128,17 @@ def take_in(provider_ids: Sequence[str], now: datetime) -> bool:
 
 
 def claim(now: datetime, limit: int) -> list[Claimed]:
-    """What is due, the longest waiting first; nobody else gets it during the lease."""
-    rows = run(CLAIM, [now, limit, now + LEASE])
+    """What is due, in the order to ask in; nobody else gets it during the lease."""
+    rows = run(CLAIM, [now, LOOKED_AT, now, now, now, limit, now + LEASE])
     return [
         Claimed(alert_id, provider_id, case_id, from_json(alert_id, orjson.loads(facts)), attempts)
-        for alert_id, provider_id, case_id, facts, attempts in sorted(rows)
+        for _, alert_id, provider_id, case_id, facts, attempts in sorted(rows)
     ]
+
+
+def awaited(until: datetime) -> bool:
+    """Whether a case waits with its ticket for an alert that is to be asked about by then."""
+    return bool(run(AWAITED, [until])[0][0])
 
 
 @transaction.atomic

@@ -215,7 +215,7 @@ ALERT_CONDITIONS: Mapping[str, tuple[Callable[[JudgedAlert], bool], str]] = {
         "Somebody works on an alert at Microsoft, or its state is not known.",
     ),
     "user_count": (
-        lambda alert: alert.facts.user_count == 1,
+        lambda alert: alert.facts.user_count == 1 or _is_unasked(alert),
         "An alert names no user, or several.",
     ),
     "sign_in": (_answered("sign_in"), "The very sign-in could not be found."),

@@ -7,8 +7,11 @@ watch, a snooze or a wait that ends. `csc_portal.judge_due` has the tasks that o
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from alerts import enrich
 from alerts.decide import Decided, decide, next_due
@@ -22,22 +25,44 @@ from tenants.scope import scope
 
 logger = logging.getLogger(__name__)
 
-
 HURRY_S = 4.0
 """A poll asks about what it brought for so long; the rest is asked by `judge_due`, soon after."""
+LONGEST_WAIT_S = 60.0
+PAUSE_S = 1.0
+SOON = timedelta(seconds=15)
+"""What is due later waits for a log that lags, not for the limit of our own."""
 
 
-def judge(tenant: Tenant, content: Content, now: datetime, *, is_due: bool = False) -> Decided:
+def judge(
+    tenant: Tenant,
+    content: Content,
+    now: datetime,
+    *,
+    is_due: bool = False,
+    patience_s: float = 0,
+) -> Decided:
     """Facts about what is new, then the decisions. `content`: alerts that are in memory.
 
     `is_due`: also ask again what falls due by itself, and watch; polls must not wait for that. What
-    could not be found out closes nothing, and is asked for again.
+    could not be found out closes nothing, and is asked for again. With patience (somebody waits in
+    the foreground) this is done here, too, as long as cases wait for it with their tickets.
     """
-    if content or is_due:
-        _find_out(tenant, content, now, is_due)
+    if content or is_due or patience_s:
+        _find_out(tenant, content, now, is_due or patience_s > 0)
     decided = decide(tenant, now)
+    until = time.monotonic() + min(patience_s, LONGEST_WAIT_S)
+    while time.monotonic() < until and _is_awaited(tenant):
+        time.sleep(PAUSE_S)
+        now = timezone.now()
+        _find_out(tenant, content, now, is_due=True)
+        decided += decide(tenant, now)
     note_next(tenant, now)
     return decided
+
+
+def _is_awaited(tenant: Tenant) -> bool:
+    with scope(tenant):
+        return enrich.awaited(timezone.now() + SOON)
 
 
 def _find_out(tenant: Tenant, content: Content, now: datetime, is_due: bool) -> None:

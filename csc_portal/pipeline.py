@@ -189,7 +189,7 @@ def after_ingest(
 
     `is_due`: also find out what falls due by itself; so does a command, which somebody waits for.
     """
-    decided = judge(tenant, content, timezone.now(), is_due=is_due or patience_s > 0)
+    decided = judge(tenant, content, timezone.now(), is_due=is_due, patience_s=patience_s)
     if counts is not None:
         counts.closed += decided.ended
     note_due(tenant)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from alerts.enrich import next_due
-from alerts.fact_rows import claim, take_in
+from alerts.fact_rows import awaited, claim, take_in
 from alerts.facts_of import facts_of
-from alerts.models import Alert, AlertFact, LinkSource, SignInTrace, SourceAbility
+from alerts.models import Alert, AlertFact, Case, LinkSource, SignInTrace, SourceAbility
 from enrichment.facts import Known, MatchedBy, Mfa, UserRisk
 from tenants.models import Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
@@ -278,6 +278,17 @@ def test_a_worker_that_died_lets_go(lab: Lab) -> None:
         assert claim(NOW, 10) == [], "nobody else gets it"
     assert lab.enrich().asked == 0
     assert lab.enrich(now=NOW + timedelta(minutes=11)).asked == 1
+
+
+def test_what_a_ticket_waits_for_is_asked_first(lab: Lab) -> None:
+    lab.take(odd("a", "anna"), odd("b", "ben"))
+    with scope(lab.tenant):
+        take_in((), NOW)
+        later = NOW + timedelta(minutes=20)
+        Case.objects.filter(alerts__provider_id="b").update(ticket_after=later, terms=[["x", 1]])
+        assert awaited(NOW)
+        assert [one.provider_id for one in claim(NOW, 10)] == ["b", "a"]
+        assert not awaited(NOW)
 
 
 def test_an_alert_that_microsoft_forgot_is_unknown(lab: Lab) -> None:

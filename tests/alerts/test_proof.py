@@ -112,6 +112,14 @@ def test_only_an_answer_proves(name: str, known: Known) -> None:
         assert found is (Standing.REFUSED if known.is_final else Standing.PENDING)
 
 
+def test_what_nobody_has_asked_yet_is_waited_for() -> None:
+    unasked = replace(ALERT, facts=AlertFacts(1))
+    assert prove(replace(CASE, alerts=(unasked,))).standing is Standing.PENDING
+    assert prove(replace(CASE, alerts=(ALERT, unasked))).standing is Standing.PENDING
+    asked = replace(unasked, facts=AlertFacts(1, user_count=2, sign_in_known=Known.NOT_ASKED))
+    assert prove(replace(CASE, alerts=(asked,))).standing is Standing.REFUSED
+
+
 @pytest.mark.parametrize(
     "operation", ["account_updated", "sessions_revoked", "a_word_that_nobody_knows"]
 )

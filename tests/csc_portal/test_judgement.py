@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alerts.models import Alert, Case, Watch
+from csc_portal import judgement
 from csc_portal.judge_due import judge_tenant, start_judgements
 from csc_portal.management.commands.sync import report
 from csc_portal.pipeline import run_tenant
@@ -57,6 +58,37 @@ def test_closed_without_a_ticket_then_opened_by_the_watch_with_one(
     assert (again.status, again.closed_by) == (Case.Status.NEW, "")
     assert again.ticket_ref
     assert len(control.tickets(slug)) == 2
+
+
+def test_what_could_not_be_asked_in_time_gets_no_ticket_before(
+    simulator: Any, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = simulator.control
+    control.add_rows(slug, "sign_ins", [sign_in("r1", "anna", AT)])
+    control.add_alerts(slug, [odd("fine", "anna", request_of("r1"), at=AT)])
+    monkeypatch.setattr(judgement, "HURRY_S", 0)
+    run = run_tenant(reread(slug))
+    assert (report(run)["closed"], report(run)["tickets"]) == (0, 0)
+    judge_tenant(reread(slug).pk)
+    assert case_of(slug, "fine").closed_by == "proof"
+    assert control.tickets(slug) == []
+
+
+def test_who_waits_for_a_command_waits_for_facts(
+    simulator: Any, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = simulator.control
+    control.add_rows(slug, "sign_ins", [sign_in("r1", "anna", AT)])
+    control.add_alerts(slug, [odd("fine", "anna", request_of("r1"), at=AT)])
+    times = iter([0.0, 15.0])
+    enrich = judgement.enrich.enrich
+    monkeypatch.setattr(
+        judgement.enrich,
+        "enrich",
+        lambda *given, patience_s: enrich(*given, patience_s=next(times)),
+    )
+    run = run_tenant(reread(slug), patience_s=30)
+    assert (report(run)["closed"], report(run)["tickets"]) == (1, 0)
 
 
 def test_what_is_due_is_started_once(slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
