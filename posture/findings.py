@@ -14,8 +14,11 @@ from datetime import datetime
 from django.db import transaction
 
 from posture.models import Finding
+from tenants.models import FindingEntry
+from tenants.scope import tenant_here
 
 CHANGING = ("severity", "summary", "facts")
+SHOWN = ("kind", "severity", "summary", "opened_at", "changed_at", "closed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def settle(kind: str, found: Sequence[Found], now: datetime) -> Settled:
         # Somebody else may open the same one at the same time: theirs stays.
         Finding.objects.bulk_create(opened, ignore_conflicts=True)
         Finding.objects.bulk_update([*changed, *closed], [*CHANGING, "changed_at", "closed_at"])
+        _publish([*opened, *changed, *closed])
     return Settled(*(tuple(row.public_id for row in part) for part in (opened, changed, closed)))
 
 
@@ -73,6 +77,21 @@ def _take(row: Finding | None, one: Found, now: datetime) -> bool:
         setattr(row, name, getattr(one, name))
     row.changed_at = now
     return True
+
+
+def _publish(rows: Sequence[Finding]) -> None:
+    """The slim rows of those that were really stored."""
+    stored = Finding.objects.filter(public_id__in=[row.public_id for row in rows])
+    names = ("public_id", *SHOWN)
+    FindingEntry.objects.bulk_create(
+        [
+            FindingEntry(tenant_id=tenant_here().pk, **dict(zip(names, values, strict=True)))
+            for values in stored.order_by("pk").values_list(*names)
+        ],
+        update_conflicts=True,
+        unique_fields=["public_id"],
+        update_fields=SHOWN,
+    )
 
 
 def _new(kind: str, one: Found, now: datetime) -> Finding:

@@ -15,6 +15,7 @@ from tenants.models import (
     RESERVED_SLUGS,
     SLUG,
     EntityIndex,
+    FindingEntry,
     MovedCase,
     QueueEntry,
     QueueRollup,
@@ -115,7 +116,14 @@ def erase_tenant(tenant: Tenant) -> None:
 
 def _erase(tenant: Tenant) -> None:
     with scope(tenant):
-        for model in (QueueEntry, QueueRollup, EntityIndex, MovedCase, QueueTombstone):
+        for model in (
+            QueueEntry,
+            QueueRollup,
+            EntityIndex,
+            MovedCase,
+            QueueTombstone,
+            FindingEntry,
+        ):
             model.objects.all().delete()
         connection.check_constraints()
     with granted([tenant.pk]):

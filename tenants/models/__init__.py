@@ -7,6 +7,7 @@ from tenants.models.audit import AuditArchive, AuditEntry, AuditSeal
 from tenants.models.keys import ApiKey, ApiTask, QueueTombstone
 from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, TenantGroup, User
+from tenants.models.posture import FindingEntry, ScoreBand
 from tenants.models.queue import (
     PILLARS,
     ROLLUP_CELLS,
@@ -42,6 +43,7 @@ __all__ = [
     "EntityIndex",
     "EntraIdentity",
     "EntraMapping",
+    "FindingEntry",
     "Grant",
     "MovedCase",
     "Onboarding",
@@ -55,6 +57,7 @@ __all__ = [
     "Rule",
     "RuleVersion",
     "SavedView",
+    "ScoreBand",
     "Tenant",
     "TenantGroup",
     "TicketConnection",

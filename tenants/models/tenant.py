@@ -95,6 +95,14 @@ class Tenant(TenantMixin):
     )
     subscriptions_active = models.IntegerField(default=0, db_default=0)
     subscriptions_expire_at = models.DateTimeField(null=True, blank=True)
+    next_score_at = models.DateTimeField(
+        null=True, blank=True, help_text="Secure Score is read; empty: at once"
+    )
+    score_read_at = models.DateTimeField(null=True, blank=True)
+    score_percent = models.FloatField(null=True, blank=True, help_text="Secure Score")
+    score_standing = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="See posture.standing"
+    )
     sla = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="See tenants.sla; empty: the default"
     )
@@ -120,6 +128,11 @@ class Tenant(TenantMixin):
                 fields=["next_outcome_at"],
                 condition=models.Q(state="active"),
                 name="tenant_outcome_due",
+            ),
+            models.Index(
+                fields=["next_score_at"],
+                condition=models.Q(state="active"),
+                name="tenant_score_due",
             ),
         ]
 

@@ -9,10 +9,12 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from alerts.ingest import store_page
 from alerts.models import Alert, Case
 from alerts.prepare import prepare_page
+from posture.findings import Found, settle
 from tenants.audit import record
 from tenants.models import AuditEntry, MovedCase, QueueEntry, QueueTombstone, Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
@@ -27,6 +29,7 @@ def fill(tenant: Tenant, key: str) -> None:
         store_page(tenant.pk, page, "test")
         MovedCase.objects.create(public_id=uuid4(), tenant_id=tenant.pk, target=uuid4())
         QueueTombstone.objects.create(public_id=uuid4(), tenant_id=tenant.pk, change=1)
+        settle("tested", [Found("one", 2, "Tested")], timezone.now())
 
 
 @pytest.fixture
@@ -70,6 +73,12 @@ ATTACKS = {
     "what keys asked for": "SELECT cases FROM public.tenants_apitask",
     "another tenant's tombstone": "INSERT INTO tenants_queuetombstone "
     "VALUES (gen_random_uuid(), {other_id}, 1)",
+    "another tenant's finding": "INSERT INTO tenants_findingentry (public_id, tenant_id, kind, "
+    "severity, summary, opened_at, changed_at) "
+    "VALUES (gen_random_uuid(), {other_id}, 'x', 1, '', now(), now())",
+    "the other's scores": "SELECT controls FROM t_qatest.posture_scoreday",
+    "the other's findings": "SELECT facts FROM t_qatest.posture_finding",
+    "how others of its size fare": "SELECT * FROM public.tenants_scoreband",
     "audit": "SELECT * FROM public.tenants_auditentry",
     "rules": "SELECT * FROM public.tenants_rule",
     "what rules said": "SELECT * FROM tenants_ruleversion",
@@ -138,6 +147,7 @@ def test_injected_sql_is_refused(both, name):
         "SELECT tenant_id FROM tenants_entityindex",
         "SELECT tenant_id FROM tenants_movedcase",
         "SELECT tenant_id FROM tenants_queuetombstone",
+        "SELECT tenant_id FROM tenants_findingentry",
         "SELECT tenant_id FROM public.tenants_queueentry WHERE true OR tenant_id > 0",
     ],
 )

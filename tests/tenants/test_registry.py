@@ -26,7 +26,7 @@ GRANTED = SHARED
 """Like SHARED, but under forced row-level security: the portal sees what is granted."""
 ROW_SECURITY = {
     "tenants_queueentry", "tenants_queuerollup", "tenants_entityindex", "tenants_movedcase",
-    "tenants_rule", "tenants_ruleversion", "tenants_queuetombstone",
+    "tenants_rule", "tenants_ruleversion", "tenants_queuetombstone", "tenants_findingentry",
 }  # fmt: skip
 
 PUBLIC: dict[str, tuple[str, str]] = {
@@ -53,6 +53,8 @@ PUBLIC: dict[str, tuple[str, str]] = {
     "tenants_entityindex": QUEUE,
     "tenants_movedcase": QUEUE,
     "tenants_queuetombstone": QUEUE,
+    "tenants_findingentry": QUEUE,
+    "tenants_scoreband": SHARED,
     "tenants_apikey": SHARED,
     "tenants_apikey_tenants": SHARED,
     "tenants_apikey_groups": SHARED,
