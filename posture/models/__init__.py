@@ -4,6 +4,22 @@ Metadata only: no description, no comment and nobody's name is stored.
 """
 
 from posture.models.finding import Finding
+from posture.models.inventory import (
+    AzureResource,
+    AzureSubscription,
+    Exemption,
+    InventoryRead,
+    WatchRule,
+)
 from posture.models.score import ControlProfile, ScoreDay
 
-__all__ = ["ControlProfile", "Finding", "ScoreDay"]
+__all__ = [
+    "AzureResource",
+    "AzureSubscription",
+    "ControlProfile",
+    "Exemption",
+    "Finding",
+    "InventoryRead",
+    "ScoreDay",
+    "WatchRule",
+]

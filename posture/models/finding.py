@@ -17,6 +17,7 @@ class Finding(models.Model):
 
     class Kind(models.TextChoices):
         SCORE_DROPPED = "score_dropped", "Secure Score fell"
+        UNWATCHED = "unwatched_resources", "Azure resources are not watched"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=40)
