@@ -103,6 +103,12 @@ class Tenant(TenantMixin):
     score_standing = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="See posture.standing"
     )
+    next_inventory_at = models.DateTimeField(
+        null=True, blank=True, help_text="Azure is read; empty: at once"
+    )
+    coverage = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Counts, see posture.tally"
+    )
     sla = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="See tenants.sla; empty: the default"
     )
@@ -133,6 +139,11 @@ class Tenant(TenantMixin):
                 fields=["next_score_at"],
                 condition=models.Q(state="active"),
                 name="tenant_score_due",
+            ),
+            models.Index(
+                fields=["next_inventory_at"],
+                condition=models.Q(state="active"),
+                name="tenant_inventory_due",
             ),
         ]
 
