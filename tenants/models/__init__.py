@@ -28,6 +28,7 @@ from tenants.models.signin import (
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, Tenant, TicketConnection, schema_of
 from tenants.models.tying import MovedCase, OverlapClass
 from tenants.models.views import SavedView
+from tenants.models.webhooks import Webhook, WebhookCase, WebhookCursor, WebhookDelivery
 
 __all__ = [
     "PILLARS",
@@ -63,5 +64,9 @@ __all__ = [
     "TicketConnection",
     "TotpDevice",
     "User",
+    "Webhook",
+    "WebhookCase",
+    "WebhookCursor",
+    "WebhookDelivery",
     "schema_of",
 ]
