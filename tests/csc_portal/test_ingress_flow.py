@@ -15,10 +15,11 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from alerts.models import Alert, Subscription
-from csc_portal.hints import connect
-from tenants.directories import graph_for
-from tenants.models import Tenant
+from alerts.models import Alert, Case, Subscription
+from csc_portal.hints import TICKETS, connect, hints
+from tenants.directories import graph_for, master_keys
+from tenants.models import Tenant, TicketConnection
+from tenants.push_keys import webhook_token
 from tenants.scope import scope
 from tests.alerts.documents import alert, user
 from tests.csc_portal.ingress_lab import Ingress, everything_in
@@ -152,3 +153,92 @@ curl --silent --show-error --fail --request POST "$HINT_URL" \
     assert ran.returncode == 0, ran.stderr
     wait_for(lambda: key in stored(), 30, "the alert is read")
     assert shown["webhook_url"].startswith(ingress.url)
+
+
+# --- webhooks of the help desk --------------------------------------------------------------------
+
+
+def connection_at_rest() -> TicketConnection:
+    """Nobody looks at the tickets for a day, so what is seen was told by a webhook."""
+    later = timezone.now() + timedelta(days=1)
+    Tenant.objects.filter(slug=SLUG).update(next_outcome_at=later)
+    TicketConnection.objects.filter(tenant__slug=SLUG).update(next_read_at=later, hinted_at=None)
+    return TicketConnection.objects.get(tenant__slug=SLUG)
+
+
+def newest() -> Case:
+    with scope(reread(SLUG)):
+        return Case.objects.exclude(ticket_ref="").latest("pk")
+
+
+def wait_until_hints_are_taken(ingress: Ingress) -> None:
+    """A call for a connection that does not exist is the last in line, and is dropped, too."""
+    last = uuid.uuid4()
+    token = webhook_token(master_keys()[0][1], last)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert ingress.post(f"/webhooks/tickets/{last}/", headers=headers).status_code == 202
+    wait_for(lambda: not hints(TICKETS).due(), 15, "the worker looked at all hints")
+
+
+def test_a_ticket_closed_there_closes_the_case_and_microsofts_alert(simulator, portal):
+    """Help desk -> ingress -> hint -> worker -> case -> Microsoft, each as its own process."""
+    calm()
+    _, ingress = portal
+    key = f"da{uuid.uuid4().hex}"
+    add(simulator, key)
+    wait_for(lambda: key in stored(), 15, "the alert is stored")
+    with scope(reread(SLUG)):
+        case = Alert.objects.get(provider_id=key).case_id
+    ticketed = Case.objects.filter(pk=case).exclude(ticket_ref="")
+
+    def ticket_number() -> int:
+        with scope(reread(SLUG)):
+            return int(ticketed.values_list("ticket_ref", flat=True).first() or 0)
+
+    wait_for(ticket_number, 30, "its ticket")
+    connection, number = connection_at_rest(), ticket_number()
+    path = f"/webhooks/tickets/{connection.public_id}/"
+    master = master_keys()[0][1]
+
+    simulator.control.change_ticket(SLUG, number, status=5)
+    strangers = [
+        {},
+        {"Authorization": "Bearer "},
+        {"Authorization": f"Bearer {webhook_token(b'0' * 32, connection.public_id)}"},
+        {"Authorization": f"Bearer {webhook_token(master, uuid.uuid4())}"},
+        {"X-CSC-Token": webhook_token(master, reread(SLUG).public_id)},
+        {"Cookie": f"token={webhook_token(master, connection.public_id)}"},
+    ]
+    for headers in strangers:
+        answer = ingress.post(path, {"ticket_status": "Closed"}, headers=headers)
+        assert answer.status_code in {401, 429}
+    wait_until_hints_are_taken(ingress)
+    connection.refresh_from_db()
+    assert connection.hinted_at is None
+    assert newest().pk == case
+    assert newest().status == Case.Status.NEW, "nobody was believed"
+
+    token = webhook_token(master, connection.public_id)
+    headers = {"Authorization": f"Bearer {token}"}
+    simulator.control.set_webhook(SLUG, f"{ingress.url}{path}", headers)
+    try:
+        simulator.control.change_ticket(SLUG, number, priority=1)
+        wait_for(lambda: newest().status == Case.Status.RESOLVED, 30, "the case is closed")
+    finally:
+        simulator.control.set_webhook(SLUG)
+    wait_for(
+        lambda: simulator.control.alert(SLUG, key)["status"] == "resolved", 30, "Microsoft knows"
+    )
+    wait_for(lambda: reread(SLUG).next_outcome_at > timezone.now(), 15, "nothing is owed")
+
+    version = newest().version
+    connection_at_rest()
+    simulator.control.forget_requests()
+    assert ingress.post(path, {"ticket_status": "Open"}, headers=headers).status_code == 202
+    wait_until_hints_are_taken(ingress)
+    wait_for(
+        lambda: TicketConnection.objects.get(pk=connection.pk).next_read_at, 15, "it was read again"
+    )
+    assert newest().version == version, "a repeated call changes nothing"
+    changes = [one["method"] for one in simulator.control.requests(directory=SLUG)]
+    assert not {"PUT", "PATCH"} & set(changes)
