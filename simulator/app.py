@@ -10,7 +10,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from simulator import arm, consent, control_api, entra, managed_identity, oidc, vault
+from simulator import (
+    arm,
+    consent,
+    control_api,
+    entra,
+    managed_identity,
+    oidc,
+    resource_graph,
+    vault,
+)
 from simulator.answers import Answered, answer, graph_error
 from simulator.freshservice import conversations, tickets
 from simulator.graph import (
@@ -119,7 +128,20 @@ def _azure_routes() -> list[BaseRoute]:
         Route("/subscriptions/{subscription}/resources", arm.resources, methods=["GET"]),
         Route("/subscriptions/{subscription}/resourcegroups", arm.resource_groups, methods=["GET"]),
         Route("/subscriptions/{subscription}/resourceGroups", arm.resource_groups, methods=["GET"]),
-        Route("/providers/Microsoft.ResourceGraph/resources", arm.resource_graph, methods=["POST"]),
+        Route("/subscriptions/{subscription}/providers/Microsoft.Security/pricings", arm.pricings),
+        Route(
+            "/subscriptions/{subscription}/providers/Microsoft.Insights/diagnosticSettings",
+            arm.diagnostic_settings,
+        ),
+        Route(
+            "/subscriptions/{subscription}/{rest:path}/providers/Microsoft.Resources/tags/default",
+            arm.tags,
+        ),
+        Route(
+            "/providers/Microsoft.ResourceGraph/resources",
+            resource_graph.resource_graph,
+            methods=["POST"],
+        ),
         Route("/msi/token", managed_identity.token, methods=["GET"]),
         Route("/msi/token/", managed_identity.token, methods=["GET"]),
         Route("/secrets", vault.list_secrets, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""Azure Resource Manager: tenants, subscriptions, resource groups, resources, Resource Graph."""
+"""Azure Resource Manager: tenants, subscriptions, groups, resources, tags, security settings."""
 
 import re
 import uuid
@@ -8,8 +8,7 @@ import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator import kusto
-from simulator.answers import Answered, answer, arm_error, json_body
+from simulator.answers import Answered, answer, arm_error
 from simulator.callers import bearer_token
 from simulator.directory import Directory
 from simulator.store import Document
@@ -22,7 +21,7 @@ _TAG_FILTER = re.compile(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?$"
 _EXPANDABLE = ("createdTime", "changedTime", "provisioningState")
 
 
-def _enter(request: Request) -> Directory:
+def enter(request: Request) -> Directory:
     world: World = request.app.state.world
     token = bearer_token(request.scope)
     if not token:
@@ -80,18 +79,18 @@ def _unauthorized(code: str, text: str, world: World) -> Answered:
     return arm_error(401, code, text, {"WWW-Authenticate": value})
 
 
-def _reply(body: Any, **headers: str) -> Response:
+def reply(body: Any, **headers: str) -> Response:
     ids = {"x-ms-request-id": str(uuid.uuid4()), "x-ms-correlation-request-id": str(uuid.uuid4())}
     return answer(body, 200, {**ids, **headers})
 
 
-def _readable(directory: Directory) -> list[Document]:
+def readable(directory: Directory) -> list[Document]:
     """Subscriptions this app may read: none, not 403, without any role assignment."""
     return list(directory.azure.values()) if directory.config["azure_reader"] else []
 
 
 async def tenants(request: Request) -> Response:
-    directory = _enter(request)
+    directory = enter(request)
     row = {
         "id": f"/tenants/{directory.guid}",
         "tenantId": directory.guid,
@@ -99,17 +98,17 @@ async def tenants(request: Request) -> Response:
         "displayName": directory.config["name"],
         "domains": [directory.domain],
     }
-    return _reply({"value": [row]})
+    return reply({"value": [row]})
 
 
 async def subscriptions(request: Request) -> Response:
-    rows = _readable(_enter(request))
-    return _reply({"value": rows, "count": {"type": "Total", "value": len(rows)}})
+    rows = readable(enter(request))
+    return reply({"value": rows, "count": {"type": "Total", "value": len(rows)}})
 
 
-def _subscription(request: Request, directory: Directory) -> Document:
+def subscription_of(request: Request, directory: Directory) -> Document:
     wanted = request.path_params["subscription"].lower()
-    for row in _readable(directory):
+    for row in readable(directory):
         if row["subscriptionId"] == wanted:
             return row
     if wanted in directory.azure:
@@ -126,39 +125,120 @@ def _subscription(request: Request, directory: Directory) -> Document:
 
 
 async def subscription(request: Request) -> Response:
-    return _reply(_subscription(request, _enter(request)))
+    return reply(subscription_of(request, enter(request)))
 
 
-def _resources(directory: Directory, subscription_id: str) -> list[Document]:
+def resources_of(directory: Directory, subscription_id: str) -> list[Document]:
     start = f"/subscriptions/{subscription_id}/"
     return [row for row in directory.resources.values() if row["id"].lower().startswith(start)]
 
 
+def groups_of(directory: Directory, subscription_id: str) -> list[Document]:
+    """Resource groups: those that hold something, and those put by a control call."""
+    start = f"/subscriptions/{subscription_id}/"
+    found: dict[str, Document] = {}
+    for one in resources_of(directory, subscription_id):
+        name = one["id"].split("/")[4]
+        found.setdefault(
+            name.lower(),
+            {
+                "id": f"/subscriptions/{subscription_id}/resourceGroups/{name}",
+                "name": name,
+                "location": one["location"],
+                "type": "Microsoft.Resources/resourceGroups",
+                "properties": {"provisioningState": "Succeeded"},
+            },
+        )
+    for key, row in directory.resource_groups.items():
+        if key.startswith(start):
+            name = row["id"].split("/")[4]
+            found[name.lower()] = {**found.get(name.lower(), {"name": name}), **row}
+    return [found[name] for name in sorted(found)]
+
+
 async def resource_groups(request: Request) -> Response:
-    directory = _enter(request)
-    row = _subscription(request, directory)
-    names = {
-        one["id"].split("/")[4]: one["location"]
-        for one in _resources(directory, row["subscriptionId"])
-    }
-    groups = [
+    directory = enter(request)
+    row = subscription_of(request, directory)
+    return reply({"value": groups_of(directory, row["subscriptionId"])})
+
+
+async def tags(request: Request) -> Response:
+    """GET /{scope}/providers/Microsoft.Resources/tags/default of one resource."""
+    directory = enter(request)
+    subscription_of(request, directory)
+    scope = f"/subscriptions/{request.path_params['subscription']}/{request.path_params['rest']}"
+    found = directory.resources.get(scope.lower())
+    if found is None:
+        raise arm_error(404, "ResourceNotFound", "The resource was not found.")
+    return reply(
         {
-            "id": f"{row['id']}/resourceGroups/{name}",
-            "name": name,
-            "location": place,
-            "type": "Microsoft.Resources/resourceGroups",
-            "properties": {"provisioningState": "Succeeded"},
+            "id": f"{found['id']}/providers/Microsoft.Resources/tags/default",
+            "name": "default",
+            "type": "Microsoft.Resources/tags",
+            "properties": {"tags": found.get("tags") or {}},
         }
-        for name, place in sorted(names.items())
+    )
+
+
+PLANS = (
+    "CloudPosture", "VirtualMachines", "SqlServers", "AppServices", "StorageAccounts",
+    "Containers", "KeyVaults", "Arm",
+)  # fmt: skip
+
+
+def _of_subscription(request: Request, kind: str) -> tuple[Document, Document]:
+    """The subscription and what a control call put for it; 403 where that has `denied`."""
+    directory = enter(request)
+    row = subscription_of(request, directory)
+    kept = directory.azure_settings.get(row["subscriptionId"], {})
+    if kind in kept.get("denied", ()):
+        raise arm_error(403, "AuthorizationFailed", "The client has no authorization to do this.")
+    return row, kept
+
+
+async def pricings(request: Request) -> Response:
+    """Defender for Cloud's plans: Standard is on, Free is off."""
+    row, kept = _of_subscription(request, "pricings")
+    on = kept.get("plans", ["CloudPosture", "VirtualMachines"])
+    value = [
+        {
+            "id": f"{row['id']}/providers/Microsoft.Security/pricings/{plan}",
+            "name": plan,
+            "type": "Microsoft.Security/pricings",
+            "properties": {
+                "pricingTier": "Standard" if plan in on else "Free",
+                "freeTrialRemainingTime": "PT0S",
+            },
+        }
+        for plan in PLANS
     ]
-    return _reply({"value": groups})
+    return reply({"value": value})
+
+
+async def diagnostic_settings(request: Request) -> Response:
+    """Where the subscription's activity log goes."""
+    row, kept = _of_subscription(request, "diagnosticSettings")
+    workspace = f"{row['id']}/resourceGroups/rg-log/providers/Microsoft.OperationalInsights"
+    value = [
+        {
+            "id": f"{row['id']}/providers/Microsoft.Insights/diagnosticSettings/log-{number}",
+            "name": f"log-{number}",
+            "type": "Microsoft.Insights/diagnosticSettings",
+            "properties": {
+                "workspaceId": f"{workspace}/workspaces/soc",
+                "logs": [{"category": "Administrative", "enabled": True}],
+            },
+        }
+        for number in range(kept.get("log_settings", 1))
+    ]
+    return reply({"value": value})
 
 
 async def resources(request: Request) -> Response:
     """GET /subscriptions/{id}/resources with $filter (type or tag), $expand, $top, paging."""
-    directory = _enter(request)
+    directory = enter(request)
     asked = request.query_params
-    rows = _resources(directory, _subscription(request, directory)["subscriptionId"])
+    rows = resources_of(directory, subscription_of(request, directory)["subscriptionId"])
     by_tag = False
     if asked.get("$filter"):
         rows, by_tag = _filtered(rows, asked["$filter"])
@@ -174,7 +254,7 @@ async def resources(request: Request) -> Response:
     body: dict[str, Any] = {"value": page}
     if start + size < len(rows):
         body["nextLink"] = str(request.url.include_query_params(**{"$skiptoken": start + size}))
-    return _reply(body, **{"x-ms-ratelimit-remaining-subscription-reads": "249"})
+    return reply(body, **{"x-ms-ratelimit-remaining-subscription-reads": "249"})
 
 
 def _filtered(rows: list[Document], text: str) -> tuple[list[Document], bool]:
@@ -196,77 +276,3 @@ def _filtered(rows: list[Document], text: str) -> tuple[list[Document], bool]:
         )
     field = {"resourceType": "type"}.get(found[1], found[1])
     return [row for row in rows if row[field].lower() == found[2].lower()], False
-
-
-async def resource_graph(request: Request) -> Response:
-    """POST /providers/Microsoft.ResourceGraph/resources"""
-    directory = _enter(request)
-    body = await json_body(request)
-    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
-        raise arm_error(
-            400,
-            "BadRequest",
-            "Please provide below info when asking for support: query is missing.",
-        )
-    wanted = {str(one).lower() for one in body.get("subscriptions") or []}
-    readable = {row["subscriptionId"] for row in _readable(directory)}
-    if wanted and not wanted & readable:
-        raise arm_error(403, "AccessDenied", "Access is denied to the requested resource.")
-    scope = wanted & readable or readable
-    rows = [row for one in sorted(scope) for row in _resources(directory, one)]
-    try:
-        found = kusto.run(
-            body["query"],
-            [_graph_row(directory, row) for row in rows],
-            _containers(directory, scope),
-        )
-    except kusto.BadQuery as err:
-        raise arm_error(
-            400, "InvalidQuery", f"Query is invalid. Please refer to the documentation: {err}"
-        ) from None
-    options = body.get("options") or {}
-    size = min(int(options.get("$top") or 100), 1000)
-    token = str(options.get("$skipToken") or options.get("$skip") or "0")
-    start = int(token) if token.isdecimal() else 0
-    page = found[start : start + size]
-    more = start + size < len(found) and all("id" in row for row in page)
-    result: dict[str, Any] = {
-        "totalRecords": len(found),
-        "count": len(page),
-        "data": page,
-        "facets": [],
-        "resultTruncated": "true" if start + size < len(found) and not more else "false",
-    }
-    if more:
-        result["$skipToken"] = str(start + size)
-    quota = {"x-ms-user-quota-remaining": "14", "x-ms-user-quota-resets-after": "00:00:05"}
-    return _reply(result, **quota)
-
-
-def _graph_row(directory: Directory, row: Document) -> Document:
-    parts = row["id"].split("/")
-    return {
-        **{key: value for key, value in row.items() if key not in _EXPANDABLE},
-        "type": row["type"].lower(),
-        "tenantId": directory.guid,
-        "subscriptionId": parts[2],
-        "resourceGroup": parts[4].lower(),
-        "properties": row.get("properties") or {},
-        "tags": row.get("tags"),
-    }
-
-
-def _containers(directory: Directory, scope: set[str]) -> list[Document]:
-    return [
-        {
-            "id": row["id"],
-            "name": row["displayName"],
-            "type": "microsoft.resources/subscriptions",
-            "subscriptionId": row["subscriptionId"],
-            "tenantId": directory.guid,
-            "tags": row.get("tags"),
-            "properties": {"state": row["state"]},
-        }
-        for row in _readable(directory)
-        if row["subscriptionId"] in scope
-    ]

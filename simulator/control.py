@@ -157,6 +157,13 @@ class Control:
             )["stored"]
         )
 
+    def fill_azure(
+        self, directory: str, count: int, *, subscriptions: int = 10, seed: int = 1
+    ) -> int:
+        """Many Azure resources, in new subscriptions."""
+        order = {"count": count, "subscriptions": subscriptions, "seed": seed}
+        return int(self.call("POST", f"directories/{directory}/fill-azure", order)["stored"])
+
     # Vault, application, tokens
 
     def secret(self, name: str) -> str:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from simulator import moments
 from simulator.directory import Directory
 from simulator.store import Document, Table
+from simulator.stories import posture
 from simulator.world import World
 
 TABLES = {
@@ -17,7 +18,9 @@ TABLES = {
     "risk_detections": "id",
     "risky_users": "id",
     "resources": "id",
+    "resource_groups": "id",
     "azure": "subscriptionId",
+    "azure_settings": "subscriptionId",
     "scores": "id",
     "profiles": "id",
     "groups": "id",
@@ -25,6 +28,9 @@ TABLES = {
     "legacy_alerts": "id",
     "subscriptions": "id",
 }
+
+AZURE = frozenset({"resources", "resource_groups"})
+"""Their ids are compared without case."""
 
 
 def _find(request: Request, world: World) -> Directory:
@@ -85,14 +91,18 @@ async def _rows(request: Request, world: World, body: Any) -> Any:
     table: Table = getattr(directory, name)
     if request.method == "POST":
         rows: list[Document] = body if isinstance(body, list) else [body]
-        table.put_many(
-            (row[field].lower() if name == "resources" else row[field], row) for row in rows
-        )
+        if name == "resources":
+            for row in rows:
+                known = row[field].lower() in table
+                directory.note_azure_change(row[field], "Update" if known else "Create")
+        table.put_many((row[field].lower() if name in AZURE else row[field], row) for row in rows)
         return {"stored": len(rows)}
     if request.method == "DELETE":
         wanted = request.query_params.get("id")
         for key in list(table) if wanted is None else [wanted]:
-            table.drop(key)
+            gone = table.drop(key.lower() if name in AZURE else key)
+            if gone is not None and name == "resources":
+                directory.note_azure_change(gone[field], "Delete")
     return {name: list(table.values())}
 
 
@@ -118,6 +128,14 @@ async def _fill(request: Request, world: World, body: Any) -> Any:
     }
 
 
+async def _fill_azure(request: Request, world: World, body: Any) -> Any:
+    """POST {count, subscriptions?, seed?}: that many resources, spread over new subscriptions."""
+    order = {"subscriptions": 10, "seed": 1, **body}
+    directory = _find(request, world)
+    spread, count = int(order["subscriptions"]), int(order["count"])
+    return {"stored": posture.fill_azure(directory, count, spread, int(order["seed"]))}
+
+
 def data_routes() -> list[tuple[Any, ...]]:
     """Arguments for control_api.route."""
     base = "directories/{directory}"
@@ -128,4 +146,5 @@ def data_routes() -> list[tuple[Any, ...]]:
         (f"{base}/rows/{{table}}", _rows, "GET", "POST", "DELETE"),
         (f"{base}/stories", _stories, "GET", "POST"),
         (f"{base}/fill", _fill, "POST"),
+        (f"{base}/fill-azure", _fill_azure, "POST"),
     ]

@@ -1,5 +1,6 @@
 """One Entra directory (a customer) and everything that Microsoft keeps about it."""
 
+import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -53,6 +54,9 @@ class Directory:
         self.role_members = table("directory-role")
         self.azure = table("azure-subscription")
         self.resources = table("azure-resource")
+        self.resource_groups = table("azure-group")
+        self.azure_settings = table("azure-setting")
+        self.azure_changes = table("azure-change")
         self.subscriptions = table("subscription")
         self.truth = table("truth")
         self.previous: dict[str, Document] = {}
@@ -73,6 +77,32 @@ class Directory:
         for doc, change in news:
             for listener in self.on_alert:
                 listener(self, doc, change)
+
+    @property
+    def azure_version(self) -> tuple[int, ...]:
+        """Another one after every change in Azure."""
+        tables = (self.azure, self.resources, self.resource_groups, self.azure_changes)
+        return (*(table.version for table in tables), int(self.config["azure_reader"]))
+
+    def note_azure_change(self, resource_id: str, change: str) -> None:
+        """A row of Resource Graph's table of changes: Create, Update or Delete."""
+        name = uuid.uuid4().hex
+        stamp = moments.stamp(moments.now())
+        self.azure_changes.put(
+            name,
+            {
+                "id": f"{resource_id}/providers/Microsoft.Resources/changes/{name}",
+                "name": name,
+                "type": "microsoft.resources/changes",
+                "tenantId": self.guid,
+                "subscriptionId": resource_id.split("/")[2].lower(),
+                "properties": {
+                    "targetResourceId": resource_id,
+                    "changeType": change,
+                    "changeAttributes": {"timestamp": stamp, "changesCount": 1},
+                },
+            },
+        )
 
     def drop_alert(self, alert_id: str) -> bool:
         return self.alerts.drop(alert_id) is not None

@@ -1,12 +1,14 @@
 """As much of Resource Graph's query language as an inventory asks.
 
 `Resources | where … | project … | order by … | limit n | count`, with =~ == != !~ in~ has contains
-startswith, isnull isnotnull isempty isnotempty, tolower tostring, and or not, tags['x'], a.b.
+startswith, isnull isnotnull isempty isnotempty, tolower tostring todatetime, and or not, a.b[c].
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from simulator import moments
 
 Row = dict[str, Any]
 Reader = Callable[[Row], Any]
@@ -22,10 +24,9 @@ _TOKEN = re.compile(
 )
 
 
-def run(query: str, resources: list[Row], containers: list[Row]) -> list[Row]:
-    """The rows of the answer; raises BadQuery."""
+def run(query: str, tables: Mapping[str, list[Row]]) -> list[Row]:
+    """The rows of the answer; raises BadQuery. `tables` by their names in lower case."""
     table, *stages = [part.strip() for part in re.split(r"\|(?=(?:[^']*'[^']*')*[^']*$)", query)]
-    tables = {"resources": resources, "resourcecontainers": containers}
     if table.lower() not in tables:
         raise BadQuery(f"unknown table {table!r}")
     rows = tables[table.lower()]
@@ -235,6 +236,8 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "endswith": lambda a, b: _lower(a).endswith(_lower(b)),
     "<": lambda a, b: a is not None and b is not None and a < b,
     ">": lambda a, b: a is not None and b is not None and a > b,
+    "<=": lambda a, b: a is not None and b is not None and a <= b,
+    ">=": lambda a, b: a is not None and b is not None and a >= b,
 }
 _CALLS: dict[str, Callable[[Any], Any]] = {
     "isnull": lambda value: value is None,
@@ -242,6 +245,7 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
     "isempty": lambda value: value in (None, ""),
     "isnotempty": lambda value: value not in (None, ""),
     "tolower": _lower,
+    "todatetime": lambda value: moments.ticks_or_zero(value) or None,
     "tostring": lambda value: "" if value is None else str(value),
     "not": lambda value: not value,
 }

@@ -87,6 +87,12 @@ class Traffic:
         window.append(now)
         return None
 
+    def left(self, caller: Caller, limits: dict[str, Limit]) -> int:
+        """How many requests the present window still allows."""
+        bucket = SHARED_BUCKET.get(caller.family, caller.family)
+        window = self._windows.get((caller.directory, caller.client_id, bucket), ())
+        return max(0, limits[caller.family].count - len(window))
+
 
 def without_secrets(text: str) -> str:
     return _SECRET.sub(r"\1=***", text)

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from django.conf import settings
 
 from clients.http import Http
+from clients.microsoft.azure import Arm
 from clients.microsoft.clouds import Endpoints, endpoints
 from clients.microsoft.graph import Graph
 from clients.microsoft.identity import DirectoryTokens
@@ -47,15 +48,30 @@ def graph_for(tenant: Tenant) -> Graph:
 @lru_cache(maxsize=512)
 def graph_of(directory: str, client_id: str, credential_secret: str) -> Graph:
     """A Graph client for a directory, by the secret's name; one a process."""
-    tokens = DirectoryTokens(
+    http = Http(cloud().graph, name="Microsoft Graph", governor=governor(), key=directory)
+    tokens = _tokens(directory, client_id, credential_secret)
+    return Graph(http, tokens, cloud().graph_scope)
+
+
+def _tokens(directory: str, client_id: str, credential_secret: str) -> DirectoryTokens:
+    return DirectoryTokens(
         cloud().login,
         directory,
         client_id,
         lambda: vault().get(credential_secret).value,
         lambda: vault().forget(credential_secret),
     )
-    http = Http(cloud().graph, name="Microsoft Graph", governor=governor(), key=directory)
-    return Graph(http, tokens, cloud().graph_scope)
+
+
+def arm_for(tenant: Tenant) -> Arm:
+    """An Azure Resource Manager client with the tenant's own token."""
+    return _arm_of(str(tenant.directory_id), str(tenant.client_id), tenant.credential_secret)
+
+
+@lru_cache(maxsize=512)
+def _arm_of(directory: str, client_id: str, credential_secret: str) -> Arm:
+    http = Http(cloud().arm, name="Azure", governor=governor(), key=directory)
+    return Arm(http, _tokens(directory, client_id, credential_secret), cloud().arm_scope)
 
 
 def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:

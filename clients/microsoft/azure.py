@@ -38,13 +38,39 @@ class Arm:
 
         https://learn.microsoft.com/rest/api/resources/resources/list
         """
-        params = {"api-version": "2021-04-01", "$expand": "createdTime,changedTime"}
+        params = {"api-version": "2021-04-01", "$expand": "provisioningState"}
         return self._pages(f"/subscriptions/{_id(subscription_id)}/resources", params)
+
+    def group_pages(self, subscription_id: str) -> Iterator[list[object]]:
+        """Resource groups of a subscription with their tags.
+
+        https://learn.microsoft.com/rest/api/resources/resource-groups/list
+        """
+        path = f"/subscriptions/{_id(subscription_id)}/resourcegroups"
+        return self._pages(path, {"api-version": "2021-04-01"})
+
+    def plan_pages(self, subscription_id: str) -> Iterator[list[object]]:
+        """Defender for Cloud's plans of a subscription: `properties.pricingTier`.
+
+        https://learn.microsoft.com/rest/api/defenderforcloud/pricings/list
+        """
+        path = f"/subscriptions/{_id(subscription_id)}/providers/Microsoft.Security/pricings"
+        return self._pages(path, {"api-version": "2024-01-01"})
+
+    def log_setting_pages(self, subscription_id: str) -> Iterator[list[object]]:
+        """Diagnostic settings of a subscription's activity log: where it is sent to.
+
+        https://learn.microsoft.com/rest/api/monitor/subscription-diagnostic-settings/list
+        """
+        path = f"/subscriptions/{_id(subscription_id)}/providers/Microsoft.Insights"
+        params = {"api-version": "2021-05-01-preview"}
+        return self._pages(f"{path}/diagnosticSettings", params)
 
     def query(self, kql: str, subscriptions: Sequence[str] = ()) -> Iterator[list[object]]:
         """Rows of a Resource Graph query, page by page; without subscriptions over all.
 
-        Project `id` and use no limit, or there is no second page.
+        Project `id` and use no limit, or there is no second page. Raises BadPayload where the
+        answer says that it is not whole.
         https://learn.microsoft.com/rest/api/azureresourcegraph/resourcegraph/resources/resources
         """
         if not subscriptions:
@@ -72,8 +98,12 @@ class Arm:
             rows = member(answer.body, "data")
             if not isinstance(rows, list):
                 raise BadPayload("Azure Resource Graph: the field data is missing or no list.")
-            yield rows
+            if member(answer.body, "error") or member(answer.body, "errors"):
+                raise BadPayload("Azure Resource Graph: a part of the answer is missing.")
             token = member(answer.body, "$skipToken")
+            if not token and str(member(answer.body, "resultTruncated")).lower() == "true":
+                raise BadPayload("Azure Resource Graph: the answer is cut off.", code="truncated")
+            yield rows
             if not token:
                 return
             if not isinstance(token, str) or token in seen:

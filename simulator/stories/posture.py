@@ -200,27 +200,54 @@ def _azure(directory: Directory, estate: Estate, rng: Random) -> None:
     for number, (identifier, title) in enumerate(
         ((estate.subscription, "Production"), (guid(rng), "Development"))
     ):
-        row = {
-            "id": f"/subscriptions/{identifier}",
-            "subscriptionId": identifier,
-            "tenantId": estate.guid,
-            "displayName": f"{directory.config['name']} {title}",
-            "state": "Enabled",
-            "subscriptionPolicies": {
-                "locationPlacementId": "Internal_2014-09-01",
-                "quotaId": "EnterpriseAgreement_2014-09-01",
-                "spendingLimit": "Off",
-            },
-            "authorizationSource": "RoleBased",
-            "managedByTenants": [],
-            "tags": {"costCenter": "4711"},
-        }
+        row = _subscription(directory, identifier, title)
         directory.azure.put(identifier, row)
         listed = RESOURCES if number == 0 else RESOURCES[2:3] + RESOURCES[9:11]
         for kind, name, group, tags in listed:
             title = name.format(slug=estate.slug, storage=storage, domain=estate.domain)
             resource = _resource(identifier, kind, title, group, tags)
             directory.resources.put(resource["id"].lower(), resource)
+
+
+def _subscription(directory: Directory, identifier: str, title: str) -> Document:
+    return {
+        "id": f"/subscriptions/{identifier}",
+        "subscriptionId": identifier,
+        "tenantId": directory.guid,
+        "displayName": f"{directory.config['name']} {title}",
+        "state": "Enabled",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Internal_2014-09-01",
+            "quotaId": "EnterpriseAgreement_2014-09-01",
+            "spendingLimit": "Off",
+        },
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "tags": {"costCenter": "4711"},
+    }
+
+
+def fill_azure(directory: Directory, count: int, spread: int, seed: int) -> int:
+    """Many resources in so many new subscriptions, for load: about two of three carry the tag."""
+    rng = Random(f"azure-{seed}-{directory.slug}")
+    subscriptions = [guid(rng) for _ in range(spread)]
+    directory.azure.put_many(
+        (one, _subscription(directory, one, f"Load {number:03}"))
+        for number, one in enumerate(subscriptions)
+    )
+    kinds = [kind for kind, *_ in RESOURCES]
+    choices: tuple[dict[str, str] | None, ...] = (
+        {"monitored": "true", "environment": "prod"}, {"Monitored": "TRUE"}, {"monitored": "true"},
+        {"environment": "dev"}, None, {"monitored": "true", "owner": "load"},
+    )  # fmt: skip
+    rows = []
+    for number in range(count):
+        subscription = subscriptions[number % spread]
+        group = f"rg-load-{number // spread % 50:02}"
+        kind, tags = kinds[number % len(kinds)], choices[rng.randrange(len(choices))]
+        rows.append(_resource(subscription, kind, f"load-{number:06}", group, tags))
+    directory.resources.put_many((row["id"].lower(), row) for row in rows)
+    return count
 
 
 def _resource(

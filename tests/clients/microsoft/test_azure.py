@@ -59,6 +59,17 @@ def test_query_that_goes_in_a_circle(arm: Arm, mock: responses.RequestsMock) -> 
         list(arm.query("Resources"))
 
 
+@pytest.mark.parametrize(
+    "body", [{"resultTruncated": "true"}, {"errors": [{"code": "X"}]}, {"error": {"code": "X"}}]
+)
+def test_an_answer_that_is_not_whole(
+    arm: Arm, mock: responses.RequestsMock, body: dict[str, object]
+) -> None:
+    mock.post(QUERY, json={"data": [{"id": "a"}], **body})
+    with pytest.raises(BadPayload):
+        list(arm.query("Resources"))
+
+
 def test_endpoints() -> None:
     found = endpoints("usgov", {"MICROSOFT_GRAPH_URL": "https://127.0.0.1:8443/v1.0/"})
     assert found.graph == "https://127.0.0.1:8443"
