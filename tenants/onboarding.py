@@ -23,6 +23,8 @@ from tenants.models import (
     Rule,
     Tenant,
     TicketConnection,
+    WebhookCase,
+    WebhookDelivery,
     schema_of,
 )
 from tenants.scope import granted, owner, scope
@@ -131,6 +133,8 @@ def _erase(tenant: Tenant) -> None:
     with owner():
         drop_tenant_role(tenant)
     TicketConnection.objects.filter(tenant=tenant).delete()
+    for told in (WebhookCase, WebhookDelivery):
+        told.objects.filter(tenant_id=tenant.pk).delete()
     # By a copy: one that is deleted loses its key, which another attempt would need.
     Tenant.objects.get(pk=tenant.pk).delete()
 

@@ -94,6 +94,11 @@ def is_webhook_token(masters: Sequence[bytes], connection: uuid.UUID, token: str
     return _is_any(masters, b"ticket webhook", connection.bytes, token)
 
 
+def outgoing_key(master: bytes, webhook: uuid.UUID, number: int) -> bytes:
+    """The 32 bytes with which calls of a webhook out are signed; a new number, a new key."""
+    return _mac(master, b"webhook out", webhook.bytes + number.to_bytes(4, "big"))
+
+
 def _is_any(masters: Sequence[bytes], use: bytes, message: bytes, given: str) -> bool:
     wanted = [_text(_mac(master, use, message)).encode() for master in masters]
     text = given.encode("utf-8", "replace")

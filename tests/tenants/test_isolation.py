@@ -70,6 +70,9 @@ ATTACKS = {
     "accounts of the directory": "SELECT object_id FROM public.tenants_entraidentity",
     "mappings": "INSERT INTO public.tenants_entramapping (role) VALUES ('admin')",
     "API keys": "SELECT digest FROM public.tenants_apikey",
+    "webhooks": "SELECT url FROM public.tenants_webhook",
+    "what webhooks are told": "SELECT body FROM public.tenants_webhookdelivery",
+    "what webhooks know of cases": "DELETE FROM public.tenants_webhookcase",
     "what keys asked for": "SELECT cases FROM public.tenants_apitask",
     "another tenant's tombstone": "INSERT INTO tenants_queuetombstone "
     "VALUES (gen_random_uuid(), {other_id}, 1)",
