@@ -97,6 +97,36 @@ class Config:
             "schedule": 86400.0,
             "args": (True,),
         },
+        "secure score": {
+            "task": "csc_portal.score.start_scores",
+            "schedule": 60.0,
+            "options": {"expires": 50},
+        },
+        "similar tenants": {"task": "csc_portal.score.count_bands", "schedule": 21600.0},
+        "inventory": {
+            "task": "csc_portal.inventory.start_inventories",
+            "schedule": 60.0,
+            "options": {"expires": 50},
+        },
+        "tasks of the API": {
+            "task": "csc_portal.api.bulk_run.start_api_tasks",
+            "schedule": 20.0,
+            "options": {"expires": 60},
+        },
+        "webhooks": {
+            "task": "csc_portal.webhook_due.start_webhooks",
+            "schedule": 2.0,
+            "options": {"expires": 10},
+        },
+        "webhooks, looked for": {
+            "task": "csc_portal.webhook_due.look_for_webhooks",
+            "schedule": 30.0,
+            "options": {"expires": 30},
+        },
+        "webhooks, forgotten": {
+            "task": "csc_portal.webhook_due.tidy_webhooks",
+            "schedule": 3600.0,
+        },
         "housekeeping": {"task": "csc_portal.tending.tidy", "schedule": 3600.0},
     }
 
@@ -106,8 +136,19 @@ class Config:
 
 
 app = Celery("csc_portal", config_source=Config(), task_cls=SafeTask)
-for module in ("pipeline", "push", "audit_seals", "tending", "judge_due", "outcome"):
+for module in (
+    "pipeline",
+    "push",
+    "audit_seals",
+    "tending",
+    "judge_due",
+    "outcome",
+    "score",
+    "inventory",
+    "webhook_due",
+):
     app.autodiscover_tasks(["csc_portal"], related_name=module)
+app.autodiscover_tasks(["csc_portal.api"], related_name="bulk_run")
 
 
 @setup_logging.connect

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-POLL, OUTCOME = 1, 2
+POLL, OUTCOME, SCORE, INVENTORY = 1, 2, 3, 4
 """The kinds of turns; advisory locks have two numbers."""
 
 

@@ -196,6 +196,41 @@ def control_profile_pages(graph: Graph) -> Iterator[list[object]]:
     return graph.pages("/security/secureScoreControlProfiles", family="secure_score")
 
 
+def control_profile(graph: Graph, name: str) -> dict[str, object]:
+    """One Secure Score control with its texts (HTML) and who set its state. SecurityEvents.Read.All.
+
+    https://learn.microsoft.com/graph/api/securescorecontrolprofile-get
+    """
+    return graph.get(_control(name), family="secure_score")
+
+
+CONTROL_STATES = ("Default", "Ignored", "ThirdParty", "Reviewed")
+
+
+def set_control_state(graph: Graph, name: str, state: str, comment: str) -> dict[str, object]:
+    """Say that a control is ignored, done by another product, or reviewed; or none of it.
+
+    SecurityEvents.ReadWrite.All.
+    https://learn.microsoft.com/graph/api/securescorecontrolprofile-update
+    """
+    body: dict[str, object] = {
+        "assignedTo": "",
+        "comment": comment,
+        "state": state,
+        "vendorInformation": {
+            "provider": "SecureScore",
+            "providerVersion": None,
+            "subProvider": None,
+            "vendor": "Microsoft",
+        },
+    }
+    return graph.patch(_control(name), body, family="secure_score")
+
+
+def _control(name: str) -> str:
+    return f"/security/secureScoreControlProfiles/{quote(name, safe='')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Ability:
     """Whether a source can be read. `error` says what to do if not, None if it can."""

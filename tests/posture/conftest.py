@@ -1,0 +1,38 @@
+"""A customer with an Azure of their own."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from simulator import Simulator
+from tenants.models import Tenant
+from tests.lab import new_slug
+from tests.posture.lab import Azure
+
+
+@pytest.fixture(scope="session")
+def contoso(simulator: Simulator) -> dict[str, str]:
+    """A directory of the simulator without people; tests empty its Azure first."""
+    return simulator.control.add_directory(new_slug("azure"), stories=False, populate=False)
+
+
+@pytest.fixture
+def azure(simulator: Simulator, contoso: dict[str, str]) -> Azure:
+    found = Azure(simulator, contoso["directory"])
+    found.clear()
+    simulator.control.clear_faults()
+    simulator.control.forget_requests()
+    return found
+
+
+@pytest.fixture
+def customer(qa: Tenant, contoso: dict[str, str]) -> Tenant:
+    """The first tenant of the tests, reading that directory."""
+    qa.directory_id = uuid.UUID(contoso["directory"])
+    qa.client_id = uuid.UUID(contoso["client_id"])
+    qa.credential_secret = contoso["credential_secret"]
+    qa.state = Tenant.State.ACTIVE
+    qa.save()
+    return qa
