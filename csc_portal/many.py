@@ -196,7 +196,7 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
     results: dict[str, Result] = {}
     for pk, entries in by_tenant.items():
         ref = rights.tenants[pk]
-        problem = _forbidden(order, ref, tenants[pk])
+        problem = forbidden(order, ref, tenants[pk])
         if problem:
             results.update((str(e.public_id), _result(e, ref, (problem, ""))) for e in entries)
             continue
@@ -209,7 +209,7 @@ def run_order(rights: Rights, seen: Mapping[str, str], order: Order) -> list[Res
                 part = entries[start : start + AT_ONCE]
                 told = _act(order, tenants[pk], part, seen)
                 results.update((str(e.public_id), _result(e, ref, told[e.case_id])) for e in part)
-        _hurry(order, tenants[pk])
+        hurry(order, tenants[pk])
     missing = Result("", "A case", "", GONE)
     return [results.get(key, missing) for key in seen]
 
@@ -231,7 +231,7 @@ def _comment(order: Order, tenant: Tenant, entry: QueueEntry) -> str:
     return sent.problem
 
 
-def _hurry(order: Order, tenant: Tenant) -> None:
+def hurry(order: Order, tenant: Tenant) -> None:
     """What follows from the order is looked at next, not when the tenant's turn comes."""
     if order.do in ("snooze", "wake"):
         note_next(tenant, timezone.now())
@@ -252,7 +252,7 @@ def _entries(rights: Rights, seen: Iterable[str]) -> dict[int, list[QueueEntry]]
     return by_tenant
 
 
-def _forbidden(order: Order, ref: TenantRef, tenant: Tenant) -> str:
+def forbidden(order: Order, ref: TenantRef, tenant: Tenant) -> str:
     if not ref.may_act:
         return NOT_ALLOWED
     if order.do == "ticket" and not hasattr(tenant, "ticketing"):
