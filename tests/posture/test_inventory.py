@@ -210,7 +210,11 @@ class TestFaults:
             {"kind": "status", "status": 403},
             {"kind": "status", "status": 400},
             {"kind": "status", "status": 200, "body": {"data": [], "resultTruncated": "true"}},
-            {"kind": "status", "status": 200, "body": {"data": [{"id": 5}, 7, None], "error": {}}},
+            {
+                "kind": "status",
+                "status": 200,
+                "body": {"data": [{"id": 5}, 7, None], "error": {"code": "X"}},
+            },
             {"kind": "status", "status": 200, "body": {"value": []}},
         ],
     )
@@ -380,4 +384,4 @@ def test_another_tenant_sees_nothing(azure: Azure, customer: Tenant, qatest: Ten
     with scope(qatest):
         assert not AzureResource.objects.exists()
         with connection.cursor() as cursor, pytest.raises(Exception, match="permission denied"):
-            cursor.execute(f"SELECT 1 FROM {customer.schema_name}.posture_azureresource")  # noqa: S608
+            cursor.execute(f"SELECT 1 FROM {customer.schema_name}.posture_azureresource")
