@@ -52,7 +52,7 @@ def main() -> None:
     services.ensure(data_dir)
     portal = Supervisor(HOME / "logs")
     with Simulator(HOME / "simulator", directories=tenants, empty=True) as cloud:
-        environment = {**os.environ, **cloud.environment}
+        environment = {**os.environ, **cloud.environment, "LOCAL_SECOND_FACTOR": "optional"}
         for tenant in cloud.tenants:
             fill = {"count": alerts, "hours": 48}
             cloud.control.call("POST", f"directories/{tenant['slug']}/fill", fill)
@@ -173,7 +173,8 @@ def _read_queue(port: int, login: dict[str, str], end: float) -> None:
 
     page = ask("GET", "/account/login/")
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    ask("POST", "/account/login/", {**login, "csrfmiddlewaretoken": token})
+    known = {name: login[name] for name in ("username", "password")}
+    ask("POST", "/account/login/", {**known, "csrfmiddlewaretoken": token})
     ask("GET", "/")
     while time.monotonic() < end:
         ask("GET", "/?severity=high&severity=medium&pillar=identity")

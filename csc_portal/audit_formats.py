@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from csc_portal.web.export import no_formula
+from csc_portal.spreadsheet import no_formula
 
 KINDS = ("cef", "jsonl", "csv")
 CONTENT_TYPES = {

@@ -1,4 +1,4 @@
-"""All addresses of the portal. Each has a rule in tests/csc_portal/web/test_urls.py."""
+"""All addresses of the portal. Each has a rule in tests/csc_portal/web/url_rules.py."""
 
 from django.urls import path, register_converter
 
@@ -40,8 +40,8 @@ register_converter(ExportKind, "kind")
 urlpatterns = [
     path("", queue.queue_page, name="queue"),
     path("queue/changes/", background(queue.queue_changes), name="queue-changes"),
-    path("queue/hours/", queue.queue_histogram, name="queue-histogram"),
-    path("queue/tallies/", queue.queue_tallies, name="queue-tallies"),
+    path("queue/hours/", background(queue.queue_histogram), name="queue-histogram"),
+    path("queue/tallies/", background(queue.queue_tallies), name="queue-tallies"),
     path("queue/export.<kind:kind>", export.queue_export, name="queue-export"),
     path("queue/bulk/", bulk.bulk, name="bulk"),
     path("queue/bulk/ask/", bulk.bulk_ask, name="bulk-ask"),

@@ -166,13 +166,17 @@ class Demo:
         schedule = str(self.data_dir / "beat-schedule")
         self.portal.start("beat", [*celery, "beat", "-s", schedule, "--pidfile="], self.environment)
 
-    def show(self, login: dict[str, str]) -> None:
+    def show(self, login: dict[str, Any]) -> None:
         """Wait until the portal answers, and say where it is."""
         for name in ("web", "ingress"):
             wait_for_http(f"{self.url(name)}/healthz", f"the {name} process", self.check)
         self.progress.step("Ready")
         print(f"\n  CSC Portal  {self.url('web')}/")
-        print(f"  Login       {login['username']} / {login['password']}")
+        label = "Login"
+        for person in login["people"]:
+            known = f"{person['username']} / {person['password']}"
+            print(f"  {label:10}  {known:24}  {person['role']}")
+            label = ""
         print(f"  Microsoft   {login['microsoft']}, on the simulated sign-in page, which tells the")
         print("              password; your browser does not know its certificate and will say so")
         print(f"  Ingress     {self.url('ingress')}/")

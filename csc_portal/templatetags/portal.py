@@ -36,6 +36,8 @@ SOURCES = {
     "microsoftSentinel": "Sentinel",
     "microsoftThreatIntelligence": "Threat Intelligence",
 }
+_DETECTORS = {"cloudAppSecurity": "Cloud App Security"}
+"""Named by rules as if they were sources; no case has them as one."""
 PILLAR_ICONS = {
     "identity": "user",
     "device": "device-laptop",
@@ -82,7 +84,7 @@ def verdict_name(verdict: str) -> str:
 
 @register.filter
 def source_name(source: str) -> str:
-    return SOURCES.get(source, source)
+    return SOURCES.get(source) or _DETECTORS.get(source, source)
 
 
 @register.filter

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from csc_portal import queue
 from csc_portal.filters import ANY, Filter
 from csc_portal.queue import Row
+from csc_portal.spreadsheet import no_formula
 from csc_portal.templatetags.portal import (
     pillar_list,
     pseudonym,
@@ -144,10 +145,3 @@ def _csv(rows: Iterator[dict[str, object]]) -> Iterator[str]:
         yield text.getvalue()
         text.seek(0)
         text.truncate()
-
-
-def no_formula(value: object) -> object:
-    """Text that a spreadsheet would run gets an apostrophe in front. See OWASP, CSV injection."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value

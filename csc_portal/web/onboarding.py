@@ -26,6 +26,7 @@ from csc_portal.permissions import permissions_of
 from csc_portal.web.assets import ClassForm, change_classes, classes_of
 from csc_portal.web.desk import user_of
 from csc_portal.web.tenant_forms import AutoCloseForm, DirectoryForm, SlaForm
+from csc_portal.web.tenant_setup import publish_promises
 from csc_portal.web.ticket_form import form_of, systems
 from csc_portal.web.trial import send_trial
 from csc_portal.wizard import (
@@ -239,6 +240,8 @@ def _assets(request: HttpRequest, onboarding: Onboarding) -> HttpResponse:
         changes = {"auto_close": rules.cleaned_data["auto_close"], "sla": sla.stored()}
         Tenant.objects.filter(pk=tenant.pk).update(**changes)
         record(user_of(request).username, "tenant_changed", tenant, facts={"fields": [*changes]})
+        if changes["sla"] != tenant.sla:
+            publish_promises(tenant.pk)
         return _next(onboarding, "read")
     context = {
         "rules": rules,

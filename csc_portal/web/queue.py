@@ -20,7 +20,6 @@ from csc_portal.queue import Changes, Page
 from csc_portal.tallies import facet_counts, tab_counts
 from csc_portal.views import View, views_of
 from csc_portal.web.desk import Desk, desk_of, user_of
-from csc_portal.web.export import no_formula as no_formula
 from csc_portal.web.facets import counted, counters, facets
 from csc_portal.web.lines import cases_of_entity, filter_of, lines, problems
 from tenants.models import Tenant, User

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,11 @@ from csc_portal.access import Rights
 from csc_portal.dry_run import DryRun, dry_run
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.rule_form import FIELD_CHOICES, OPERATOR_CHOICES, RuleForm, rows_of
-from tenants.models import Rule, Tenant
+from tenants.models import Rule, Tenant, TenantGroup
 from tenants.roles import Right
+
+GROUP = "group:"
+"""Before a group's slug in the form; no slug of a tenant has a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def _may_all(rights: Rights) -> bool:
     return Right.MANAGE_RULES in rights.everywhere
 
 
-def _line(rule: Rule, rights: Rights) -> RuleLine:
+def _line(rule: Rule, rights: Rights, groups: Mapping[int, str]) -> RuleLine:
     try:
         definition = read_definition(rule.definition)
         sentence = describe_group(definition.when)
@@ -67,9 +70,18 @@ def _line(rule: Rule, rights: Rights) -> RuleLine:
     except BadRule as err:
         sentence, then = f"It can't be read, and never holds: {err}", ""
     ref = rights.tenants.get(rule.tenant_id) if rule.tenant_id else None
-    scope = ref.name if ref else "A group of tenants" if rule.group_id else "All tenants"
+    scope = ref.name if ref else groups.get(rule.group_id or 0, "All tenants")
     may = ref.may(Right.MANAGE_RULES) if ref else _may_all(rights)
     return RuleLine(rule, scope, sentence, then, may)
+
+
+def _groups_of(rules: Iterable[Rule]) -> dict[int, str]:
+    """The groups that the rules are for, in words. A group that is gone has none to hold for."""
+    ids = {rule.group_id for rule in rules if rule.group_id}
+    if not ids:
+        return {}
+    names = dict(TenantGroup.objects.filter(pk__in=ids).values_list("pk", "name"))
+    return {pk: f"Group {names[pk]}" if pk in names else "A group that is gone" for pk in ids}
 
 
 @require_safe
@@ -77,7 +89,9 @@ def rules_page(request: HttpRequest) -> HttpResponse:
     """Those of the tenants in scope, of their groups, and those for all."""
     rights = _rights(request)
     ids = set(desk_of(request).ids) & set(rights.having(Right.MANAGE_RULES))
-    lines = [_line(rule, rights) for rule in listed(sorted(ids))]
+    rules = listed(sorted(ids))
+    groups = _groups_of(rules)
+    lines = [_line(rule, rights, groups) for rule in rules]
     return render(request, "settings/rules.html", {"lines": lines})
 
 
@@ -87,19 +101,31 @@ def _own(request: HttpRequest, public_id: uuid.UUID) -> tuple[Rights, RuleLine]:
     rule = next((one for one in listed(ids) if one.public_id == public_id), None)
     if rule is None:
         raise Http404
-    return rights, _line(rule, rights)
+    return rights, _line(rule, rights, _groups_of([rule]))
 
 
 def _form(rights: Rights, data: Any, initial: Mapping[str, Any] | None = None) -> RuleForm:
     ids = rights.having(Right.MANAGE_RULES)
-    tenants = [(rights.tenants[pk].slug, rights.tenants[pk].name) for pk in ids]
-    return RuleForm(tenants, data, initial=initial, may_all=_may_all(rights))
+    may_all = _may_all(rights)
+    groups = TenantGroup.objects.order_by("name") if may_all else ()
+    choices = [
+        *((f"{GROUP}{group.slug}", f"Group {group.name}") for group in groups),
+        *((rights.tenants[pk].slug, rights.tenants[pk].name) for pk in ids),
+    ]
+    return RuleForm(choices, data, initial=initial, may_all=may_all)
 
 
-def _draft(form: RuleForm, tenant: Tenant | None) -> Draft:
+def _chosen(place: str) -> tuple[Tenant | None, TenantGroup | None]:
+    """What the form's `For` says; it was checked against the choices."""
+    if place.startswith(GROUP):
+        return None, TenantGroup.objects.get(slug=place.removeprefix(GROUP))
+    return (Tenant.objects.get(slug=place) if place else None), None
+
+
+def _draft(form: RuleForm, tenant: Tenant | None, group: TenantGroup | None = None) -> Draft:
     data = form.cleaned_data
     return Draft(
-        data["name"], data["reason"], data["definition"], tenant,
+        data["name"], data["reason"], data["definition"], tenant, group,
         expires_at=form.expires_at, is_enabled=data["is_enabled"],
     )  # fmt: skip
 
@@ -109,13 +135,16 @@ def rule_new(request: HttpRequest) -> HttpResponse:
     rights, user = _rights(request), user_of(request)
     form = _form(rights, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        slug = form.cleaned_data["tenant"]
-        tenant = Tenant.objects.get(slug=slug) if slug else None
+        tenant, group = _chosen(form.cleaned_data["tenant"])
         if request.POST.get("do") == "dry":
-            return _page(request, form, None, _dry_run(form, rights, tenant and tenant.pk))
+            dry = _dry_run(form, rights, tenant and tenant.pk, group and group.pk)
+            return _page(request, form, None, dry)
         try:
             create_rule(
-                _draft(form, tenant), actor=user.username, owner_id=user.pk, now=timezone.now()
+                _draft(form, tenant, group),
+                actor=user.username,
+                owner_id=user.pk,
+                now=timezone.now(),
             )
         except (Refused, BadRule) as err:
             form.add_error(None, str(err))
@@ -140,7 +169,8 @@ def rule_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if stored and not form.is_bound:
         form.rows = stored[1]
     if form.is_valid() and request.POST.get("do") == "dry":
-        return _page(request, form, line, _dry_run(form, rights, rule.tenant_id))
+        dry = _dry_run(form, rights, rule.tenant_id, rule.group_id)
+        return _page(request, form, line, dry)
     if form.is_valid():
         rule.version = _number(request.POST.get("version", ""))
         tenant = Tenant.objects.filter(pk=rule.tenant_id).first() if rule.tenant_id else None
@@ -172,10 +202,13 @@ DRY_TENANTS = 25
 """A dry run reads each tenant's cases; more tenants than these would take too long for a page."""
 
 
-def _dry_run(form: RuleForm, rights: Rights, tenant_id: int | None) -> DryRun:
-    """Over the rule's tenant, or the first of the user's own."""
-    ids = [tenant_id] if tenant_id else list(rights.having(Right.MANAGE_RULES))[:DRY_TENANTS]
+def _dry_run(form: RuleForm, rights: Rights, tenant_id: int | None, group_id: int | None) -> DryRun:
+    """Over the rule's tenant, or the first of its group or of the user's own."""
+    ids = [tenant_id] if tenant_id else list(rights.having(Right.MANAGE_RULES))
     tenants = Tenant.objects.filter(pk__in=ids).order_by("pk")
+    if group_id:
+        tenants = tenants.filter(groups=group_id)
+    tenants = tenants[:DRY_TENANTS]
     return dry_run(form.cleaned_data["definition"], tenants, timezone.now())
 
 

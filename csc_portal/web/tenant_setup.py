@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from alerts.refresh import publish_open
 from alerts.subscriptions import DEFAULT_RESOURCES
 from clients.errors import ApiError
 from csc_portal.access import TenantRef, tenant_for
@@ -40,6 +41,7 @@ from tenants.directories import BadSecret
 from tenants.models import Tenant
 from tenants.onboarding import OnboardingError
 from tenants.roles import Right
+from tenants.scope import scope
 
 FAULTS = (ApiError, BadSecret, OnboardingError)
 
@@ -101,6 +103,12 @@ def save(request: HttpRequest, tenant: Tenant, changes: dict[str, Any]) -> None:
         facts: dict[str, object] = {"fields": sorted(changed)}
         record(user_of(request).username, "tenant_changed", tenant, facts=facts)
     messages.success(request, "Saved." if changed else "Nothing was changed.")
+
+
+def publish_promises(tenant_id: int) -> None:
+    """What is open is due by the new times. Read anew, because the scope carries the promises."""
+    with scope(Tenant.objects.get(pk=tenant_id)):
+        publish_open(tenant_id)
 
 
 def _general(request: HttpRequest, tenant: Tenant) -> HttpResponse:
@@ -177,7 +185,10 @@ def _promises(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     sla = SlaForm(tenant.sla, data)
     if rules.is_valid() and sla.is_valid():
         changes = {"auto_close": rules.cleaned_data["auto_close"], "sla": sla.stored()}
+        kept = tenant.sla
         save(request, tenant, changes)
+        if changes["sla"] != kept:
+            publish_promises(tenant.pk)
         return _back(tenant, "promises")
     return _page(request, tenant, "promises", {"rules": rules, "sla": sla}, rules, sla)
 

@@ -40,6 +40,12 @@ document.addEventListener("submit", (event) => {
   }
 }, true);
 
+// On a narrow screen the tab that one is on may lie outside.
+const tabs = ".page-tabs [aria-current], .access-tabs [aria-current], .tabs [aria-current]";
+for (const tab of document.querySelectorAll(tabs)) {
+  tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
 // --- search ------------------------------------------------------------------
 function openPalette() {
   if (palette.open) return;

@@ -20,7 +20,7 @@ from alerts.models import Case
 from alerts.prepare import prepare_page
 from csc_portal import queue
 from csc_portal.filters import Filter, parse
-from csc_portal.web.export import no_formula
+from csc_portal.spreadsheet import no_formula
 from tenants.models import AuditEntry, Tenant
 from tenants.onboarding import NewTenant, create_tenant, erase_tenant
 from tenants.pseudonyms import Pseudonymiser

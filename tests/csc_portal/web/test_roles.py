@@ -2,7 +2,7 @@
 
 The expected answer follows from two tables: which right an address asks for (NEEDS, here), and
 which role has it (tenants/roles.py, pinned in tests/tenants/test_roles.py). A new address needs a
-line in RULES (test_urls.py) and one here.
+line in RULES (url_rules.py) and one here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import pytest
 from django.test import Client
 
 from csc_portal.access import Rights, rights_of
+from csc_portal.api.urls import API
 from tenants.models import Grant, Tenant, TenantGroup, User
 from tenants.roles import RIGHTS, Right
 from tests.csc_portal.web.conftest import World
-from tests.csc_portal.web.test_urls import RULES, Call, call
+from tests.csc_portal.web.test_urls import call
+from tests.csc_portal.web.url_rules import RULES, Call
 from tests.tenants.test_audit_proof import start_anew
 
 NOT_HERE = frozenset({404})
@@ -93,6 +95,9 @@ NEEDS: dict[str, Need] = {
     "detections": Need(open=Right.MANAGE_RULES),
     "detection-new": Need(Right.MANAGE_RULES, everywhere=True),
     "detection": Need(Right.MANAGE_RULES, everywhere=True, partly=True),
+    "webhooks": Need(open=Right.MANAGE_KEYS),
+    "webhook": Need(Right.MANAGE_KEYS, everywhere=True),
+    "webhook-do": Need(Right.MANAGE_KEYS, everywhere=True),
     "installation": PORTAL,
     "my-access": ANYBODY,
     "access": GIVES_ROLES,
@@ -136,6 +141,7 @@ NEEDS: dict[str, Need] = {
     "person-reset": NEVER,
     "zones": ANYBODY,
     "preference": ANYBODY,
+    **{pattern.name: ANYBODY for pattern in API if pattern.name},
     "healthz": ANYBODY,
     "readyz": ANYBODY,
 }

@@ -8,7 +8,7 @@ from django.test import Client
 
 from alerts.overlap import as_body
 from alerts.overlap_classes import list_classes
-from tenants.models import AuditEntry, OverlapClass, Rule
+from tenants.models import AuditEntry, OverlapClass, Rule, TenantGroup
 from tenants.scope import granted
 from tests.csc_portal.web.conftest import World
 
@@ -50,6 +50,25 @@ def test_a_rule_is_made_of_rows(sign_in, world: World) -> None:
     assert [row.value for row in shown.context["form"].rows][:3] == [
         "low", "no", "microsoftSentinel, microsoftDefenderXDR"
     ]  # fmt: skip
+
+
+def test_a_rule_for_a_group(sign_in, world: World) -> None:
+    group = TenantGroup.objects.create(slug="banks", name="Banks")
+    group.tenants.set([world.tenants["qa"], world.tenants["qatest"]])
+    admin = sign_in("admin")
+    form = {**RULE, "tenant": "group:banks"}
+    assert admin.post("/settings/rules/new/", {**form, "do": "dry"}).context["dry"].looked_at == 6
+    assert admin.post("/settings/rules/new/", form).status_code == 302
+    assert "Group Banks" in admin.get("/settings/rules/").content.decode()
+    rule = rules(world.tenants["qa"].pk)[-1]
+    assert (rule.tenant_id, rule.group_id) == (None, group.pk)
+    lead = sign_in("lead", world.tenants["qa"])  # reads it, and may not make or change one
+    address = f"/settings/rules/{rule.public_id}/"
+    assert lead.get(address).status_code == 200
+    assert lead.post(address, {**form, "version": "1"}).status_code == 404
+    assert lead.post("/settings/rules/new/", form).status_code == 422
+    group.delete()
+    assert "A group that is gone" in admin.get(address).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,8 +13,15 @@ from django.utils import timezone
 
 from alerts.models import AssetClass, Case
 from simulator import Simulator
-from tenants.models import AuditEntry, Onboarding, PortalSession, Tenant, TicketConnection
-from tenants.scope import scope
+from tenants.models import (
+    AuditEntry,
+    Onboarding,
+    PortalSession,
+    QueueEntry,
+    Tenant,
+    TicketConnection,
+)
+from tenants.scope import granted, scope
 from tests.csc_portal.web.conftest import World, fill
 from tests.lab import customer, new_slug
 
@@ -186,6 +193,23 @@ def test_permissions_are_asked_and_consent_is_repeated(admin: Client, tenant: Te
     onboarding = Onboarding.objects.get(tenant=tenant)
     assert answer.headers["Location"] == f"/onboarding/{onboarding.public_id}/consent/"
     assert onboarding.finished_at is not None
+
+
+def test_new_promises_hold_for_what_is_open(sign_in, world: World) -> None:
+    form = {"auto_close": "off", "high_touch": "1", "high_resolve": "2", "medium_touch": "120",
+            "medium_resolve": "1440", "low_touch": "480", "low_resolve": "4320"}  # fmt: skip
+    case, qa = world.cases["qa"], world.tenants["qa"]
+
+    def due() -> datetime | None:
+        with granted([qa.pk]):
+            return QueueEntry.objects.get(public_id=case.public_id).due_at
+
+    before = due()
+    assert before is not None
+    assert sign_in("lead", qa).post("/tenants/qa/setup/promises/", form).status_code == 302
+    after = due()
+    assert after is not None
+    assert after < before
 
 
 @pytest.mark.parametrize("role", ["viewer", "analyst", "lead"])

@@ -1,0 +1,322 @@
+"""What each address is called with, when the walks of test_urls.py and test_roles.py come by.
+
+A new address needs a line in RULES: see `test_every_address_has_a_rule`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+
+from csc_portal.api.urls import API
+from tenants.models import Grant, Onboarding, SavedView, TenantGroup, User, Webhook
+from tenants.models import Rule as TenantRule
+from tenants.scope import granted
+from tests.csc_portal.web.conftest import SECRET, World
+
+Call = tuple[str, str, dict[str, object]]  # method, address, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`open`: calls that anybody of A may make and that must show nothing of C. `closed`: calls
+    that name something of C and must be answered as if it did not exist. `free`: without sign-in.
+    """
+
+    open: Callable[[World], Iterable[Call]] = lambda world: ()
+    closed: Callable[[World], Iterable[Call]] = lambda world: ()
+    is_free: bool = False
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+def page(name: str, *queries: str) -> Rule:
+    """A page without an object in its address."""
+    return Rule(lambda world: [("get", reverse(name) + query, {}) for query in ("", *queries)])
+
+
+def of_case(world: World, name: str) -> str:
+    return reverse(name, args=[world.cases["third"].public_id])
+
+
+def of_person(world: World, name: str) -> str:
+    """Of somebody who may see C alone."""
+    person, _ = User.objects.get_or_create(username="person-of-third")
+    Grant.objects.get_or_create(user=person, tenant=world.tenants["third"], role="analyst")
+    return reverse(name, args=[person.pk])
+
+
+def grant_of_another() -> int:
+    """The first of them: the walk of the roles makes a second one, at home."""
+    return Grant.objects.filter(user__username="person-of-third").values_list("pk", flat=True)[0]
+
+
+def of_group(world: World, name: str) -> str:
+    group, _ = TenantGroup.objects.get_or_create(slug="group-of-third", name="Group of C")
+    group.tenants.add(world.tenants["third"])
+    return reverse(name, args=[group.slug])
+
+
+def of_tenant(name: str, method: str = "get", **fields: object) -> Rule:
+    return Rule(closed=lambda world: [(method, reverse(name, args=["third"]), fields)])
+
+
+def view_of_another() -> uuid.UUID:
+    person = User.objects.create_user(f"viewer-{uuid.uuid4().hex[:8]}")
+    return SavedView.objects.create(owner=person, name="Theirs", is_shared=True).public_id
+
+
+def rule_of(world: World) -> str:
+    """A rule for C alone."""
+    third = world.tenants["third"]
+    with granted([third.pk]):
+        rule, _ = TenantRule.objects.get_or_create(
+            tenant_id=third.pk,
+            defaults={
+                "name": f"{SECRET} rule",
+                "reason": "A reason",
+                "definition": {
+                    "when": {"all": [{"field": "vip", "operator": "is", "value": True}]},
+                    "then": {"action": "ticket"},
+                },
+            },
+        )
+    return str(rule.public_id)
+
+
+def begun(world: World) -> str:
+    """An onboarding of C, which nobody of A and B may see."""
+    third = world.tenants["third"]
+    found, _ = Onboarding.objects.get_or_create(
+        tenant=third,
+        defaults={
+            "name": SECRET,
+            "slug": third.slug,
+            "directory_id": third.directory_id,
+            "client_id": third.client_id,
+            "credential_secret": third.credential_secret,
+            "reached": 6,
+        },
+    )
+    return str(found.public_id)
+
+
+def of_onboarding(name: str, method: str = "get") -> Rule:
+    return Rule(closed=lambda world: [(method, reverse(name, args=[begun(world)]), {})])
+
+
+def hook_of(world: World, name: str) -> str:
+    """A webhook of somebody who may see C alone."""
+    person, _ = User.objects.get_or_create(username="keeper-of-third")
+    Grant.objects.get_or_create(user=person, tenant=world.tenants["third"], role="admin")
+    hook, _ = Webhook.objects.get_or_create(
+        owner=person, name=SECRET, url="https://third.example/hook", events=["case.created"]
+    )
+    return reverse(name, args=[hook.public_id])
+
+
+NOBODYS = "00000000-0000-4000-8000-000000000000"
+RULES: dict[str, Rule] = {
+    "queue": Rule(
+        lambda world: [
+            ("get", f"/{query}", {})
+            for query in (
+                "", "?tenant=third", "?tenant=qa&tenant=third", "?tenant=all&status=any",
+                f"?q={SECRET}&status=any&severity=any", f"?entity={world.entities['third']}",
+                "?status=any&severity=any&after=1-1", "?before=zzz", "?since=x",
+            )
+        ]
+    ),
+    "queue-changes": page("queue-changes", "?seen=1:1:", "?seen=1:1:&tenant=third"),
+    "queue-histogram": page("queue-histogram", "?tenant=third"),
+    "queue-export": Rule(
+        lambda world: [
+            ("get", f"/queue/export.{kind}?status=any&severity=any{more}", {})
+            for kind in ("csv", "json")
+            for more in ("", "&tenant=third")
+        ]
+    ),
+    "bulk": Rule(
+        lambda world: [
+            ("post", "/queue/bulk/", {"case": f"{world.cases['third'].public_id}~0..", "do": act})
+            for act in ("assign", "start", "reopen")
+        ]
+    ),
+    "queue-tallies": page("queue-tallies", "?tenant=third", "?tenant=all"),
+    "bulk-ask": Rule(
+        lambda world: [("get", f"/queue/bulk/ask/?do={do}", {}) for do in ("assign", "resolve")]
+    ),
+    "bulk-matching": page("bulk-matching", "?tenant=third", "?status=any&severity=any"),
+    "view-keep": Rule(lambda world: [("post", "/queue/views/", {"name": "x", "query": "q=1"})]),
+    "view-forget": Rule(
+        closed=lambda world: [("post", reverse("view-forget", args=[view_of_another()]), {})]
+    ),
+    "columns": Rule(lambda world: [("post", "/queue/columns/", {"column": "title"})]),
+    "names": Rule(
+        lambda world: [("post", "/names/", {"case": str(world.cases["third"].public_id)})],
+        lambda world: [("post", "/names/", {"entity": str(world.entities["third"])})],
+    ),
+    "names-toggle": Rule(lambda world: [("post", "/names/toggle/", {"on": "yes"})]),
+    "chain": page("chain", "?tenant=third"),
+    "chain-trend": page("chain-trend", "?tenant=third"),
+    "case": Rule(closed=lambda world: [("get", of_case(world, "case"), {})]),
+    "case-triage": Rule(
+        closed=lambda world: [
+            ("post", of_case(world, "case-triage"), {"do": act, "version": "1", "assignee": "me"})
+            for act in ("assign", "start", "reopen", "nonsense")
+        ]
+    ),
+    "entity": Rule(
+        closed=lambda world: [("get", reverse("entity", args=[world.entities["third"]]), {})]
+    ),
+    "tenants": page("tenants", "?tenant=third", "?state=active", "?page=99", "?state=nonsense"),
+    "tenant-new": Rule(closed=lambda world: [("get", "/tenants/new/", {}),
+                                             ("post", "/tenants/new/", {})]),
+    "onboarding-consent": Rule(is_free=True),
+    **{name: of_onboarding(name) for name in ("onboarding", "onboarding-progress")},
+    "onboarding-discard": of_onboarding("onboarding-discard", "post"),
+    "onboarding-step": Rule(
+        closed=lambda world: [
+            (method, reverse("onboarding-step", args=[begun(world), step]), fields)
+            for step in ("consent", "permissions", "tickets", "assets", "read", "nonsense")
+            for method, fields in (("get", {}), ("post", {"do": "link"}), ("post", {"do": "next"}))
+        ]
+    ),
+    "tenant-setup": Rule(
+        closed=lambda world: [
+            (method, reverse("tenant-setup", args=["third", tab]), {})
+            for tab in ("general", "permissions", "tickets", "promises", "end", "nonsense")
+            for method in ("get", "post")
+        ]
+    ),
+    "settings": Rule(lambda world: [("get", "/settings/", {})]),
+    "rules": page("rules", "?tenant=third"),
+    "rule-new": page("rule-new"),
+    "rule": Rule(closed=lambda world: [("get", reverse("rule", args=[rule_of(world)]), {}),
+                                       ("post", reverse("rule", args=[rule_of(world)]), {})]),
+    "rule-end": Rule(
+        closed=lambda world: [
+            ("post", reverse("rule-end", args=[rule_of(world)]), {"do": "delete", "version": "1"})
+        ]
+    ),
+    "detections": page("detections"),
+    "detection-new": Rule(closed=lambda world: [("get", "/settings/detections/new/", {})]),
+    "detection": Rule(
+        closed=lambda world: [
+            (method, "/settings/detections/unfamiliar_sign_in/", {}) for method in ("get", "post")
+        ]
+    ),
+    "webhooks": page("webhooks", "?tenant=third"),
+    "webhook": Rule(closed=lambda world: [("get", hook_of(world, "webhook"), {})]),
+    "webhook-do": Rule(
+        closed=lambda world: [
+            ("post", hook_of(world, "webhook-do"), {"do": do}) for do in ("test", "off", "remove")
+        ]
+    ),
+    "installation": Rule(closed=lambda world: [("get", "/settings/installation/", {})]),
+    "tenant-end": of_tenant("tenant-end", "post", do="erase", typed="third"),
+    "tenant-export": of_tenant("tenant-export"),
+    "tenant": of_tenant("tenant"),
+    "tenant-retry": of_tenant("tenant-retry", "post"),
+    "tenant-state": of_tenant("tenant-state", "post", state="paused"),
+    "tenant-details": of_tenant("tenant-details"),
+    "tenant-again": of_tenant("tenant-again", "post", what="poll"),
+    "health": page("health", "?tenant=third"),
+    "health-heat": page("health-heat", "?tenant=third"),
+    "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz", "?since=x"),
+    "audit-export": Rule(
+        lambda world: [
+            ("get", f"/audit/export.{kind}{query}", {})
+            for kind in ("cef", "jsonl", "csv")
+            for query in ("", "?tenant=third")
+        ]
+    ),
+    "my-access": page("my-access"),
+    "access": page("access", "?tenant=third", "?find=of-third", "?role=viewer", "?state=off"),
+    "access-roles": page("access-roles"),
+    "person-new": Rule(
+        lambda world: [
+            ("get", "/settings/access/people/new/", {}),
+            ("post", "/settings/access/people/new/",
+             {"username": "x", "role": "viewer", "place": "tenant:third"}),
+        ]
+    ),
+    "person": Rule(closed=lambda world: [("get", of_person(world, "person"), {})]),
+    "person-give": Rule(
+        closed=lambda world: [
+            ("post", of_person(world, "person-give"), {"role": "viewer", "place": "tenant:third"})
+        ]
+    ),
+    "person-take": Rule(
+        closed=lambda world: [
+            ("post", of_person(world, "person-take"), {"grant": str(grant_of_another())})
+        ]
+    ),
+    "person-switch": Rule(
+        closed=lambda world: [("post", of_person(world, "person-switch"), {"on": "no"})]
+    ),
+    "groups": Rule(
+        closed=lambda world: [
+            ("get", "/settings/access/groups/", {}),
+            ("post", "/settings/access/groups/", {"name": "X", "slug": "x-group"}),
+        ]
+    ),
+    "group": Rule(
+        closed=lambda world: [
+            ("get", of_group(world, "group"), {}),
+            ("post", of_group(world, "group"), {"name": "X", "member": "third"}),
+        ]
+    ),
+    "group-delete": Rule(closed=lambda world: [("post", of_group(world, "group-delete"), {})]),
+    "search": Rule(
+        lambda world: [
+            ("post", "/search/", {"text": text})
+            for text in (
+                "third", SECRET, "person.0@third.example", "pc-0.third.example",
+                str(world.cases["third"].pk),
+            )
+        ]
+    ),
+    "scope": Rule(lambda world: [("post", "/scope/", {"slug": "third", "next": "/chain/"})]),
+    "scope-options": page("scope-options", "?find=third", "?tenant=third"),
+    "login": Rule(is_free=True),
+    "second-factor": Rule(is_free=True),
+    "passkey-login": Rule(is_free=True),
+    "challenge": Rule(is_free=True),
+    "microsoft": Rule(is_free=True),
+    "microsoft-done": Rule(is_free=True),
+    "microsoft-leave": Rule(is_free=True),
+    "microsoft-confirmed": page("microsoft-confirmed"),
+    "logout": Rule(),
+    "password": Rule(closed=lambda world: [("get", "/account/password/", {})]),  # has none here
+    "again": page("again", "?next=/tenants/third/"),
+    "security": page("security"),
+    **{
+        name: Rule(closed=lambda world, name=name: [("post", reverse(name), {})])  # type: ignore[misc]
+        for name in ("totp-begin", "totp-remove", "passkey-options", "passkey-add",
+                     "recovery-codes")
+    },
+    "totp": Rule(closed=lambda world: [("get", "/account/totp/", {})]),
+    **{
+        name: Rule(closed=lambda world, name=name: [("post", reverse(name, args=[NOBODYS]), {})])  # type: ignore[misc]
+        for name in ("passkey-remove", "session-end", "mapping-remove")
+    },
+    "sessions-end": Rule(lambda world: [("post", "/account/sessions/end/", {})]),
+    "sign-in-settings": Rule(
+        closed=lambda world: [
+            ("get", "/settings/sign-in/", {}),
+            ("post", "/settings/sign-in/", {"kind": "app_role", "value": "x", "role": "admin"}),
+        ]
+    ),
+    "sign-in-people": Rule(closed=lambda world: [("get", "/settings/people/", {})]),
+    "person-sign-out": Rule(closed=lambda world: [("post", "/settings/people/1/sign-out/", {})]),
+    "person-reset": Rule(closed=lambda world: [("post", "/settings/people/1/reset/", {})]),
+    "zones": page("zones"),
+    "preference": Rule(lambda world: [("post", "/account/preference/", {"theme": "dark"})]),
+    # Keys of its own, which tests/csc_portal/api walk; a session counts nothing there.
+    **{pattern.name: Rule(is_free=True) for pattern in API if pattern.name},
+    "healthz": Rule(is_free=True),
+    "readyz": Rule(is_free=True),
+}  # fmt: skip
