@@ -50,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_S = 15.0
 MOST_ALERTS = 100
+READ_AGAIN = 20
+"""Alerts that are not in memory, by one $batch: more than the sign-ins' limit lets a run ask about
+would be read for nothing."""
 CLOSED_FOR = timedelta(hours=24)
 """A source without licence or permission is tried again after so long."""
 HASTY = Policy(read_s=15, deadline_s=25, attempts=2, retry_after_cap_s=5, governor_wait_s=10)
@@ -109,7 +112,11 @@ def _begin(
         more = take_in(list(content), now)
         while more and time.monotonic() < until:
             more = take_in((), now)
-        rows = {row.alert_id: row for row in claim(now, MOST_ALERTS)}
+        claimed = claim(now, MOST_ALERTS)
+        unread = [row.alert_id for row in claimed if row.provider_id not in content]
+        spare = set(unread[READ_AGAIN:])
+        release(sorted(spare), now)
+        rows = {row.alert_id: row for row in claimed if row.alert_id not in spare}
         abilities = SourceAbility.objects.filter(
             source__in=[SIGN_INS, AUDITS, RISKS, RISKY_USERS],
             state__in=list(CLOSED),

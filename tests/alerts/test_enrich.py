@@ -256,6 +256,14 @@ def test_what_patience_does_not_reach_stays_due(lab: Lab) -> None:
     assert lab.enrich(content).asked == 3
 
 
+def test_no_more_is_read_again_than_can_be_asked_about(lab: Lab) -> None:
+    content = lab.take(*(odd(str(n), f"u{n}") for n in range(23)))
+    assert lab.enrich(content, patience_s=0).left == 23, "what is in memory costs nothing"
+    assert lab.enrich(patience_s=0).left == 20
+    assert lab.requests()["alerts"] == 20
+    assert lab.due() == NOW
+
+
 def test_our_own_limit_is_no_failure(lab: Lab) -> None:
     """Nothing is counted as tried, and it is due as soon as there is room."""
     content = lab.take(odd("a", "anna"), odd("b", "ben"))
