@@ -112,6 +112,12 @@ def page(reader: Reader, wanted: Wanted, before: int | None, limit: int) -> list
     return _lines(list(entries.order_by("-pk")[:limit]), reader)
 
 
+def about(reader: Reader, subject: str, limit: int) -> list[Line]:
+    """Entries of one thing, as `record` was told its kind and public id. Newest first."""
+    entries = AuditEntry.objects.filter(_condition(reader, Wanted()), subject=subject)
+    return _lines(list(entries.order_by("-pk")[:limit]), reader)
+
+
 def stream(reader: Reader, wanted: Wanted) -> Iterator[Line]:
     """All of them, oldest first, in constant memory. Entries written meanwhile are left out."""
     newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

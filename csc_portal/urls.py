@@ -5,6 +5,8 @@ from django.urls import path, register_converter
 from csc_portal.web import (
     bulk,
     case,
+    case_acts,
+    case_live,
     chain,
     entity,
     export,
@@ -35,7 +37,14 @@ class ExportKind:
         return value
 
 
+class LiveKind(ExportKind):
+    """What a case's page reads live."""
+
+    regex = "advice|notes|raw"
+
+
 register_converter(ExportKind, "kind")
+register_converter(LiveKind, "live")
 
 urlpatterns = [
     path("", queue.queue_page, name="queue"),
@@ -54,8 +63,16 @@ urlpatterns = [
     path("chain/", chain.chain_page, name="chain"),
     path("chain/trend/", chain.chain_trend, name="chain-trend"),
     path("cases/<uuid:public_id>/", case.case_page, name="case"),
-    path("cases/<uuid:public_id>/triage/", case.case_triage, name="case-triage"),
+    path("cases/<uuid:public_id>/news/", background(case.case_news), name="case-news"),
+    path("cases/<uuid:public_id>/triage/", case_acts.case_triage, name="case-triage"),
+    path("cases/<uuid:public_id>/regroup/", case_acts.case_regroup, name="case-regroup"),
+    path("cases/<uuid:public_id>/suppress/", case_acts.case_suppress, name="case-suppress"),
+    path("cases/<uuid:public_id>/comment/", case_acts.case_comment, name="case-comment"),
+    path("cases/<uuid:public_id>/live/<live:what>/", case_live.case_live, name="case-live"),
+    path("entities/", entity.entities_page, name="entities"),
     path("entities/<uuid:pseudonym>/", entity.entity_page, name="entity"),
+    path("entities/<uuid:pseudonym>/live/", case_live.entity_live, name="entity-live"),
+    path("entities/<uuid:pseudonym>/mark/", entity.entity_mark, name="entity-mark"),
     path("tenants/", tenants.tenants_page, name="tenants"),
     *ADMIN,
     path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant"),

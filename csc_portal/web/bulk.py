@@ -125,12 +125,12 @@ def bulk_ask(request: HttpRequest) -> HttpResponse:
         "severity_reasons": SEVERITY_REASONS.items(),
         "workers": workers(acting) if do == "assign" else [],
         "nonce": uuid.uuid4().hex,
-        "times": _times(timezone.localtime()) if do == "snooze" else [],
+        "times": snooze_times(timezone.localtime()) if do == "snooze" else [],
     }
     return render(request, "queue/_ask.html", context)
 
 
-def _times(now: datetime) -> list[tuple[str, datetime]]:
+def snooze_times(now: datetime) -> list[tuple[str, datetime]]:
     """What a snooze offers, by the clock of the user's zone."""
     morning = now.replace(hour=8, minute=0, second=0, microsecond=0)
     monday = morning + timedelta(days=7 - now.weekday())

@@ -1,40 +1,116 @@
-"""One case: its page, the same beside the queue, and what an analyst does to it."""
+"""The page of one case, and the same beside the queue: its head and the tab that is asked for."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.utils import timezone
+from django.views.decorators.http import require_safe
 
-from alerts import triage
-from alerts.models import Case
-from alerts.triage import Refused
+from alerts.facts_of import facts_of
+from alerts.models import Suppression, Watch
+from alerts.past import similar_cases
+from alerts.verdicts import DETERMINATIONS, FALSE_POSITIVE_REASONS, SEVERITY_REASONS, VERDICTS
 from csc_portal.access import CaseMoved, TenantRef, case_for
-from csc_portal.case_file import CaseFile, read_case
-from csc_portal.outcome_due import look_soon
+from csc_portal.audit_log import about, reader_for
+from csc_portal.case_file import CaseHead, merged_into, read_alerts, read_head
+from csc_portal.case_related import related_cases
+from csc_portal.case_timeline import STREAMS, read_timeline
 from csc_portal.people import people, workers
+from csc_portal.web.bulk import snooze_times
 from csc_portal.web.desk import desk_of, user_of
-from tenants.models import Tenant, User
+from tenants.models import SEVERITIES, QueueEntry, Tenant
 from tenants.roles import Right
 from tenants.scope import scope
 
+Context = dict[str, Any]
+MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """`read`: what it shows, in the tenant's scope. `right`: who lacks it does not see the tab."""
+
+    key: str
+    label: str
+    read: Callable[[CaseHead], Context]
+    right: Right = Right.SEE_CASES
+
+
+def _overview(head: CaseHead) -> Context:
+    alerts = read_alerts(head.case.pk)
+    pairs = alerts.detections
+    alive = Suppression.objects.filter(
+        ended_at=None,
+        expires_at__gt=timezone.now(),
+        service_source__in=[source for source, _ in pairs],
+        detection__in=[title for _, title in pairs],
+    )
+    return {"file": alerts, "picture": alerts.picture, "suppressions": list(alive[:10])}
+
+
+def _alerts(head: CaseHead) -> Context:
+    file = read_alerts(head.case.pk, with_marks=False, with_told=True)
+    return {"file": file, "merged": merged_into(head.case.pk)}
+
+
+def _evidence(head: CaseHead) -> Context:
+    return {"file": read_alerts(head.case.pk)}
+
+
+def _timeline(head: CaseHead) -> Context:
+    return {"steps": read_timeline(head), "streams": STREAMS}
+
+
+def _sign_ins(head: CaseHead) -> Context:
+    file = read_alerts(head.case.pk, with_marks=False)
+    evidence = facts_of([head.case.pk])[head.case.pk]
+    known = {one.alert_id: one for one in evidence.alerts}
+    watches = Watch.objects.filter(alert__case_id=head.case.pk).prefetch_related("hits")
+    return {
+        "file": file,
+        "known": [(i.alert, known[i.alert.pk]) for i in file.alerts if i.alert.pk in known],
+        "shared": evidence.shared_elsewhere,
+        "watches": list(watches[:20]),
+    }
+
+
+def _related(head: CaseHead) -> Context:
+    return {
+        "related": related_cases(head.case.pk, timezone.now()),
+        "similar": similar_cases(head.case.pk),
+    }
+
+
+def _raw(head: CaseHead) -> Context:
+    return {"file": read_alerts(head.case.pk, with_marks=False)}
+
+
+def _nothing(head: CaseHead) -> Context:
+    return {}
+
+
+def _print(head: CaseHead) -> Context:
+    return _overview(head) | _alerts(head) | _evidence(head) | _sign_ins(head) | _timeline(head)
+
+
 TABS = (
-    ("overview", "Overview"),
-    ("alerts", "Alerts"),
-    ("evidence", "Evidence"),
-    ("timeline", "Timeline"),
+    Tab("overview", "Overview", _overview),
+    Tab("alerts", "Alerts", _alerts),
+    Tab("evidence", "Evidence", _evidence),
+    Tab("timeline", "Timeline", _timeline),
+    Tab("sign-ins", "Sign-ins & audits", _sign_ins),
+    Tab("related", "Related", _related),
+    Tab("raw", "Raw", _raw, Right.RAW),
+    Tab("audit", "Audit", _nothing, Right.SEE_AUDIT),
 )
-DONE = {
-    "assign": "Assigned.",
-    "start": "In progress.",
-    "resolve": "Resolved.",
-    "reopen": "Open again.",
-    "judge": "Verdict set.",
-}
+PRINT = Tab("print", "Print", _print)
+"""Everything that lies still, on one page; no tab leads there."""
 
 
 @require_safe
@@ -43,80 +119,94 @@ def case_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         entry, tenant = case_for(user_of(request), public_id, rights=desk_of(request).rights)
     except CaseMoved as moved:
         return redirect("case", public_id=moved.target)
-    is_flyout = bool(request.htmx) and request.htmx.target == "flyout"
-    context = _context(request, tenant, entry.case_id)
-    template = "case/_flyout.html" if is_flyout else "case/page.html"
-    return render(request, template, context)
+    target = request.htmx.target if request.htmx else ""
+    if target == "flyout":
+        template = "case/_flyout.html"
+    elif target == "case-tabs":
+        template = "case/_tabs.html"
+    else:
+        template = "case/page.html"
+    return render(request, template, case_context(request, tenant, entry))
 
 
-@require_POST
-def case_triage(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """`do`, `version` (as the person saw it), and `assignee` or `verdict` where they are needed."""
-    user, rights = user_of(request), desk_of(request).rights
-    entry, tenant = case_for(user, public_id, Right.ACT, rights)
-    message, is_done = _act(request, tenant, entry.case_id, user)
-    if request.htmx:
-        context = _context(request, tenant, entry.case_id)
-        context |= {"told": message, "is_done": is_done}
-        response = render(request, "case/_body.html", context)
-        response.headers["HX-Trigger"] = "casesChanged"
-        return response
-    messages.add_message(request, messages.SUCCESS if is_done else messages.WARNING, message)
-    return redirect(reverse("case", args=[public_id]))
+@require_safe
+def case_news(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Whether the case was changed since the page was made: a line that says so, or nothing."""
+    entry, _ = case_for(user_of(request), public_id, rights=desk_of(request).rights)
+    if request.GET.get("seen", "") == str(entry.change):
+        return HttpResponse(status=204)
+    return render(request, "case/_news.html", {"public_id": public_id})
 
 
-def _act(request: HttpRequest, tenant: Tenant, case_id: int, user: User) -> tuple[str, bool]:
-    """(sentence, whether it was done)."""
-    action, version = request.POST.get("do", ""), request.POST.get("version", "")
-    if action not in DONE or not version.isdecimal():
-        return "Choose what to do.", False
-    assignee_id = _assignee(request.POST.get("assignee", ""), tenant, user)
-    if action == "assign" and assignee_id == 0:
-        return "This person may not work on cases of this tenant.", False
-    seen, verdict = {case_id: int(version)}, request.POST.get("verdict", "")
-    try:
-        with scope(tenant):
-            if action == "assign":
-                outcome = triage.assign(tenant.pk, seen, actor_id=user.pk, assignee_id=assignee_id)
-            elif action in ("resolve", "judge"):
-                change = triage.resolve if action == "resolve" else triage.judge
-                outcome = change(tenant.pk, seen, actor_id=user.pk, verdict=verdict)
-            else:
-                step = triage.start if action == "start" else triage.reopen
-                outcome = step(tenant.pk, seen, actor_id=user.pk)
-    except Refused as err:
-        return str(err), False
-    if outcome.changed:
-        look_soon([tenant.pk])
-    if outcome.stale:
-        return triage.STALE, False
-    return (DONE[action], True) if outcome.changed else ("It is so already.", True)
-
-
-def _assignee(text: str, tenant: Tenant, user: User) -> int | None:
-    """The user to assign to: "me", "" for nobody, or an id; 0 if that one may not."""
-    if text == "me":
-        return user.pk
-    if not text:
-        return None
-    wanted = int(text) if text.isdecimal() and len(text) < 10 else 0
-    return wanted if any(person.pk == wanted for person in workers([tenant.pk])) else 0
-
-
-def _context(request: HttpRequest, tenant: Tenant, case_id: int) -> dict[str, object]:
+def case_context(
+    request: HttpRequest, tenant: Tenant, entry: QueueEntry, **more: object
+) -> Context:
+    """Everything of the page with the tab that the address names."""
     ref: TenantRef = desk_of(request).rights.tenants[tenant.pk]
-    file: CaseFile = read_case(tenant, case_id)
-    found = people([file.case.assignee_id, *(step.actor_id for step in file.timeline)])
-    tab = request.GET.get("tab", "")
+    tabs = [tab for tab in TABS if ref.may(tab.right)]
+    asked = request.GET.get("tab", "") or request.POST.get("tab", "")
+    tab = next((one for one in (*tabs, PRINT) if one.key == asked), TABS[0])
+    with scope(tenant):
+        head = read_head(entry.case_id)
+        shown = tab.read(head)
+    if tab.key == "audit":
+        shown |= _audit(request, entry)
+    found = people(_actors(head, shown))
     return {
-        "file": file,
-        "case": file.case,
+        "head": head,
+        "case": head.case,
+        "entry": entry,
         "tenant": ref,
         "directory_id": tenant.directory_id,
-        "assignee": found.name(file.case.assignee_id, ref),
+        "assignee": found.name(head.case.assignee_id, ref),
         "names": found.names(ref),
-        "assignable": workers([tenant.pk]) if ref.may_act else [],
-        "verdicts": Case.Verdict.choices,
-        "tabs": TABS,
-        "tab": tab if tab in dict(TABS) else TABS[0][0],
+        "tabs": tabs,
+        "tab": tab.key,
+        "panel": f"case/tabs/{tab.key.replace('-', '_')}.html",
+        "is_flyout": _is_flyout(request),
+        **_asked(tenant, ref),
+        **shown,
+        **more,
     }
+
+
+def _asked(tenant: Tenant, ref: TenantRef) -> Context:
+    """What the forms of the head offer. Nothing for somebody who may only look."""
+    if not ref.may_act:
+        return {}
+    return {
+        "assignable": workers([tenant.pk]),
+        "verdicts": [(key, label, DETERMINATIONS[key]) for key, label in VERDICTS.items()],
+        "verdict_reasons": FALSE_POSITIVE_REASONS.items(),
+        "severities": list(reversed(SEVERITIES[1:])),
+        "severity_reasons": SEVERITY_REASONS.items(),
+        "snooze_times": snooze_times(timezone.localtime()),
+        "has_ticketing": hasattr(tenant, "ticketing"),
+        "tells_microsoft": tenant.write_back == Tenant.WriteBackMode.ALL,
+        "nonce": uuid.uuid4().hex,
+        "may_suppress": ref.may(Right.MANAGE_RULES),
+    }
+
+
+def _actors(head: CaseHead, shown: Mapping[str, Any]) -> list[int | None]:
+    steps = shown.get("steps", ())
+    ended = shown.get("suppressions", ())
+    return [
+        head.case.assignee_id,
+        *(step.actor_id for step in steps),
+        *(one.actor_id for one in ended),
+    ]
+
+
+def _audit(request: HttpRequest, entry: QueueEntry) -> Context:
+    rights = desk_of(request).rights
+    reader = reader_for(rights, [entry.tenant_id], is_narrowed=True)
+    return {"lines": about(reader, f"case {entry.public_id}", MOST_ENTRIES)}
+
+
+def _is_flyout(request: HttpRequest) -> bool:
+    """Beside the queue, where the address stays the queue's."""
+    if not request.htmx:
+        return False
+    path = request.htmx.current_url_abs_path or ""
+    return not path.startswith("/cases/")

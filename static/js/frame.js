@@ -83,8 +83,6 @@ document.addEventListener("click", (event) => {
   target.closest("[data-close-dialog]")?.closest("dialog")?.close();
   if (target instanceof HTMLDialogElement) target.close(); // the backdrop
   if (target.closest("[data-copy-link]")) copyLink();
-  const tab = target.closest("[data-tab]");
-  if (tab && !event.metaKey && !event.ctrlKey) showTab(event, tab);
 });
 
 async function copyLink() {
@@ -95,21 +93,6 @@ async function copyLink() {
   } catch {
     say("The browser did not allow copying. The address bar has the link.");
   }
-}
-
-function showTab(event, tab) {
-  event.preventDefault();
-  const page = tab.closest("[data-case-page]");
-  for (const other of page.querySelectorAll("[data-tab]")) {
-    const isCurrent = other === tab;
-    other.classList.toggle("is-current", isCurrent);
-    if (isCurrent) other.setAttribute("aria-current", "true");
-    else other.removeAttribute("aria-current");
-  }
-  for (const panel of page.querySelectorAll("[data-panel]")) {
-    panel.hidden = panel.dataset.panel !== tab.dataset.tab;
-  }
-  if (!tab.closest("#flyout")) history.replaceState(history.state, "", tab.href);
 }
 
 // --- details that load when they are opened -------------------------------------
