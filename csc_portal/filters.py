@@ -51,6 +51,11 @@ _MANY = ("status", "severity", "pillar", "also", "verdict", "sla")
 _SINGLE = ("assignee", "ticket", "vip", "snoozed", "sort")
 
 
+def choices_of() -> Mapping[str, tuple[str, ...]]:
+    """Parameter -> the values that it may have, for those with a closed list."""
+    return _CHOICES
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Fields are the parameters of the query string; empty means the default or no restriction.

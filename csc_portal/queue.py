@@ -97,7 +97,7 @@ class Changes:
     is_cut: bool
 
 
-_COLUMNS = ", ".join(f"q.{field.name}" for field in fields(Row))
+COLUMNS = ", ".join(f"q.{field.name}" for field in fields(Row))
 _WIDTH = len(fields(Row))
 _ENTITIES = [field.name for field in fields(Row)].index("entities")
 # Only constants of this package are put into these statements; every value is a parameter.
@@ -157,7 +157,7 @@ def page(
         walk &= Condition(*order.beyond(cursor, is_back=is_back))
     met = checked(wanted)
     statement = _PAGE.format(
-        columns=_COLUMNS,
+        columns=COLUMNS,
         walked=walk.sql,
         checked=met.sql,
         order=order.by(is_back=is_back),
@@ -165,7 +165,7 @@ def page(
     )
     with granted(tenant_ids):
         answer = run(statement, [*walk.parameters, *met.parameters, limit + 1])
-        rows = [_row(values[1:]) for values in answer if values[1] is not None]
+        rows = [row_of(values[1:]) for values in answer if values[1] is not None]
         has_more = len(rows) > limit
         # Where the walk ended matters only to a page that is not full, in a long queue.
         is_complete = has_more or is_back or met.sql == "true" or total < SCANS
@@ -207,13 +207,13 @@ def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> C
         raise ValueError("not a snapshot")
     met = walked(wanted, me) & checked(wanted)
     oldest_open = since.partition(":")[0]
-    statement = _CHANGES.format(columns=_COLUMNS, matches=met.sql)
+    statement = _CHANGES.format(columns=COLUMNS, matches=met.sql)
     with granted(tenant_ids):
         answer = run(
             statement,
             [*met.parameters, list(tenant_ids), int(oldest_open), since, MOST_CHANGES + 1],
         )
-    found = [(_row(values[1:]), values[-1]) for values in answer if values[1] is not None]
+    found = [(row_of(values[1:]), values[-1]) for values in answer if values[1] is not None]
     return Changes(found[:MOST_CHANGES], _shorten(answer[0][0]), len(found) > MOST_CHANGES)
 
 
@@ -225,7 +225,7 @@ def _shorten(snapshot: str) -> str:
     return f"{oldest_open}:{oldest_open}:"
 
 
-def _row(values: Sequence[Any]) -> Row:
+def row_of(values: Sequence[Any]) -> Row:
     columns = list(values[:_WIDTH])
     columns[_ENTITIES] = [
         (kind, uuid.UUID(pseudonym)) for kind, pseudonym in json.loads(columns[_ENTITIES])

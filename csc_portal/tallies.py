@@ -41,6 +41,12 @@ SELECT %s::int, count(*) FROM (
   WHERE {checked} LIMIT {most}) AS met
 """
 
+_COUNT = """
+SELECT count(*) FILTER (WHERE {checked}), count(*) FROM (
+  SELECT q.* FROM tenants_queueentry q WHERE q.tenant_id = ANY(%s) AND {walked}
+  ORDER BY q.last_activity_at DESC, q.id DESC LIMIT {scans}) AS q
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class FacetCounts:
@@ -85,3 +91,12 @@ def tab_counts(filters: Sequence[Filter], tenant_ids: Sequence[int], me: int) ->
         "" if index not in found else f"{MOST}+" if found[index] > MOST else str(found[index])
         for index in range(len(filters))
     ]
+
+
+def count_cases(wanted: Filter, tenant_ids: Sequence[int], me: int) -> tuple[int, bool]:
+    """How many of the newest NEWEST rows meet the filter, and whether there are no others."""
+    walk, check = walked(wanted, me), checked(wanted)
+    statement = _COUNT.format(walked=walk.sql, checked=check.sql, scans=NEWEST)
+    with granted(tenant_ids):
+        met, looked_at = run(statement, [*check.parameters, list(tenant_ids), *walk.parameters])[0]
+    return met, looked_at < NEWEST

@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from csc_portal.api.urls import API
 from csc_portal.web import (
     bulk,
     case,
@@ -89,6 +90,9 @@ urlpatterns = [
     *ACCOUNT,
     path("account/preference/", mine.set_preference, name="preference"),
     path("account/zones/", mine.zone_options, name="zones"),
+    *API,
     path("healthz", status.healthz, name="healthz"),
     path("readyz", status.readyz, name="readyz"),
 ]
+
+handler500 = "csc_portal.api.problems.server_error"

@@ -1,0 +1,52 @@
+"""The filters of the queue's page, for programs: the same words, but nothing is forgiven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from django.http import QueryDict
+
+from csc_portal.access import Rights, TenantRef, groups_of
+from csc_portal.api.problems import FieldError, Problem, bad_fields
+from csc_portal.filters import Filter, parse
+from tenants.models import User
+
+FILTERS = frozenset(f.name for f in fields(Filter)) - {"view", "problems"}
+SINGLE = frozenset(
+    {"assignee", "ticket", "vip", "snoozed", "sort", "q", "entity", "since", "until"}
+)
+
+
+def filter_of(query: QueryDict) -> Filter:
+    """Raises Problem, which names each parameter that is wrong."""
+    wrong = []
+    for name in sorted(set(query) & FILTERS):
+        alone = QueryDict(mutable=True)
+        alone.setlist(name, query.getlist(name))
+        found = parse(alone)
+        wrong += [FieldError(name, problem) for problem in found.problems]
+        given = len(query.getlist(name))
+        if name in SINGLE and given > 1:
+            wrong.append(FieldError(name, "Once only."))
+        if name == "source" and given > len(found.source):
+            wrong.append(FieldError(name, "At most 20, each once."))
+        if any(len(text) > 200 or "\0" in text for text in query.getlist(name)):
+            wrong.append(FieldError(name, "Too long, or with a NUL in it."))
+    if wrong:
+        raise bad_fields(*wrong)
+    return parse(query)
+
+
+def narrowed(
+    wanted: Filter, tenants: Mapping[int, TenantRef], rights: Rights, owner: User
+) -> dict[int, TenantRef]:
+    """Also by `group`: tenants in one of the groups. Raises Problem."""
+    if not wanted.group:
+        return dict(tenants)
+    groups = {group.slug: group for group in groups_of(owner, rights)}
+    if any(slug not in groups for slug in wanted.group):
+        told = "This key has no such group."
+        raise Problem(404, told, (FieldError("group", told),))
+    members = {pk for slug in wanted.group for pk in groups[slug].tenant_ids}
+    return {pk: ref for pk, ref in tenants.items() if pk in members}

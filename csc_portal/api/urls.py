@@ -1,0 +1,61 @@
+"""Addresses of the API; part of csc_portal/urls.py. None ends in a slash."""
+
+from django.urls import URLPattern, path
+
+from csc_portal.api import (
+    actions,
+    alerts,
+    bulk,
+    cases,
+    entities,
+    exports,
+    records,
+    rules,
+    schema,
+    tenants,
+)
+from csc_portal.api.view import NotHere
+
+ENDPOINTS = [
+    path("key", tenants.OwnKey.as_view(), name="api-key"),
+    path("cases", cases.Cases.as_view(), name="api-cases"),
+    path("cases/count", cases.CaseCount.as_view(), name="api-case-count"),
+    path("cases/changes", cases.CaseChanges.as_view(), name="api-case-changes"),
+    path("cases/bulk", bulk.BulkCases.as_view(), name="api-bulk"),
+    path("cases/export", exports.CaseExport.as_view(), name="api-case-export"),
+    path("cases/<uuid:id>", cases.OneCase.as_view(), name="api-case"),
+    path("cases/<uuid:id>/actions", actions.CaseActions.as_view(), name="api-case-actions"),
+    path("cases/<uuid:id>/comments", actions.CaseComments.as_view(), name="api-case-comments"),
+    path("tasks/<uuid:id>", bulk.OneTask.as_view(), name="api-task"),
+    path("tasks/<uuid:id>/items", bulk.TaskItems.as_view(), name="api-task-items"),
+    path("alerts", alerts.Alerts.as_view(), name="api-alerts"),
+    path("alerts/export", exports.AlertExport.as_view(), name="api-alert-export"),
+    path("entities/lookup", entities.EntityLookup.as_view(), name="api-entity-lookup"),
+    path("entities/<uuid:id>", entities.OneEntity.as_view(), name="api-entity"),
+    path("entities/<uuid:id>/name", entities.EntityName.as_view(), name="api-entity-name"),
+    path("tenants", tenants.Tenants.as_view(), name="api-tenants"),
+    path("tenants/<slug:slug>", tenants.OneTenant.as_view(), name="api-tenant"),
+    path("tenants/<slug:slug>/workers", tenants.Workers.as_view(), name="api-workers"),
+    path("tickets", records.Tickets.as_view(), name="api-tickets"),
+    path("deliveries", records.Deliveries.as_view(), name="api-deliveries"),
+    path("decisions", records.Decisions.as_view(), name="api-decisions"),
+    path("rules", rules.Rules.as_view(), name="api-rules"),
+    path("audit", rules.Audit.as_view(), name="api-audit"),
+    path("reports/auto-closed", records.AutoClosedReport.as_view(), name="api-auto-closed"),
+]
+PREFIX = "api/v1/"
+
+
+def _below(patterns: list[URLPattern]) -> list[URLPattern]:
+    return [path(PREFIX + str(p.pattern), p.callback, name=p.name) for p in patterns]
+
+
+API = _below(
+    [
+        *ENDPOINTS,
+        path("schema", schema.served, name="api-schema"),
+        path("<path:rest>", NotHere.as_view(), name="api-nothing"),
+    ]
+)
+urlpatterns = [pattern for pattern in API if pattern.name not in ("api-schema", "api-nothing")]
+"""What the OpenAPI document tells of."""

@@ -1,0 +1,108 @@
+"""Keeping a copy of the queue elsewhere: what changed since, in an order that nothing can overtake.
+
+`change` is the id of the transaction that wrote a row, or that took a case away. Ids are given
+before a transaction ends, so a page holds only what is older than every transaction that was still
+open (`pg_snapshot_xmin`): what commits later can't get a place before the cursor. A case that
+changes again comes again, at its new place; the same change never comes twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alerts.rows import run
+from csc_portal.queue import COLUMNS, Row, row_of
+from tenants.scope import granted
+
+_LAST_ROW = 2**63 - 1
+_NOBODY = uuid.UUID(int=0)
+
+# A tenant at a time (LATERAL), so that each is one walk along the index on its changes.
+_SINCE = f"""
+WITH seen AS (
+  SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_open,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_one
+), found AS (
+  SELECT q.tenant_id, q.change, q.id AS place, q.public_id, false AS is_gone
+  FROM seen, unnest(%s::int[]) AS t(id) CROSS JOIN LATERAL (
+    SELECT q.tenant_id, q.change, q.id, q.public_id FROM tenants_queueentry q
+    WHERE q.tenant_id = t.id AND (q.change, q.id) > (%s, %s) AND q.change < seen.oldest_open
+    ORDER BY q.change, q.id LIMIT %s) AS q
+  UNION ALL
+  SELECT g.tenant_id, g.change, 0, g.public_id, true
+  FROM seen, unnest(%s::int[]) AS t(id) CROSS JOIN LATERAL (
+    SELECT g.tenant_id, g.change, g.public_id FROM tenants_queuetombstone g
+    WHERE g.tenant_id = t.id AND (g.change, g.public_id) > (%s, %s)
+      AND g.change < seen.oldest_open
+    ORDER BY g.change, g.public_id LIMIT %s) AS g
+), page AS (
+  SELECT * FROM found ORDER BY change, is_gone, place, public_id LIMIT %s
+)
+SELECT seen.next_one, p.tenant_id, p.change, p.place, p.public_id, p.is_gone, m.target, {COLUMNS}
+FROM seen LEFT JOIN page p ON true
+LEFT JOIN tenants_queueentry q ON NOT p.is_gone AND q.id = p.place
+LEFT JOIN tenants_movedcase m ON p.is_gone AND m.public_id = p.public_id
+ORDER BY p.change, p.is_gone, p.place, p.public_id
+"""  # noqa: S608 - made of constants
+_OWN = 7
+
+
+class CursorOfAnotherLife(ValueError):
+    """The cursor is ahead of the database: that one was restored or made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Behind it lies what was told. `gone`: the tombstone it stands on, else it stands on a row."""
+
+    change: int = 0
+    place: int = 0
+    gone: uuid.UUID | None = None
+
+    @property
+    def _after_row(self) -> tuple[int, int]:
+        return (self.change, _LAST_ROW if self.gone else self.place)
+
+    @property
+    def _after_tombstone(self) -> tuple[int, uuid.UUID]:
+        return (self.change, self.gone or _NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A case as it is now, or `row` None: it is gone, and if it was merged, into `target`."""
+
+    tenant_id: int
+    public_id: uuid.UUID
+    row: Row | None
+    target: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    items: list[Change]
+    position: Position
+    has_more: bool
+
+
+def changes_since(position: Position, tenant_ids: Sequence[int], limit: int) -> Changes:
+    """One statement. Raises CursorOfAnotherLife."""
+    ids = list(tenant_ids)
+    parameters = [
+        ids, *position._after_row, limit + 1, ids, *position._after_tombstone, limit + 1, limit + 1
+    ]  # fmt: skip
+    with granted(ids):
+        answer = run(_SINCE, parameters)
+    if position.change >= answer[0][0]:
+        raise CursorOfAnotherLife
+    rows = [row for row in answer if row[1] is not None]
+    shown = rows[:limit]
+    items = [
+        Change(row[1], row[4], None if row[5] else row_of(row[_OWN:]), row[6]) for row in shown
+    ]
+    if shown:
+        _, _, change, place, public_id, is_gone = shown[-1][:6]
+        position = Position(change, place, public_id if is_gone else None)
+    return Changes(items, position, len(rows) > limit)
