@@ -20,7 +20,6 @@ def keep(client, name: str = "Mine", query: str = "severity=high", **fields: obj
 def headings(client, address: str = "/") -> list[str]:
     table = client.get(address).content.decode().partition('id="queue-table"')[2]
     table = table.partition("</thead>")[0]
-    print(table[:1500])
     return re.findall(r'<th class="col-(\w+)"', table)[1:]
 
 
