@@ -28,6 +28,10 @@ class AuditEntry(models.Model):
             models.Index(fields=["tenant", "-id"], name="audit_of_tenant"),
             models.Index(fields=["actor", "-id"], name="audit_of_actor"),
             models.Index(fields=["action", "-id"], name="audit_of_action"),
+            # Who saw or did what with one case.
+            models.Index(
+                fields=["subject", "-id"], condition=~models.Q(subject=""), name="audit_of_subject"
+            ),
         ]
 
     def __str__(self) -> str:
