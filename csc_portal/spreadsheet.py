@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
 
 def no_formula(value: object) -> object:
     """Text that a spreadsheet would run gets an apostrophe in front. See OWASP, CSV injection."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return value
+
+
+def csv_rows(lines: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[str]:
+    """CSV with its head, a line at a time, so that it can be sent while it is read."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for line in lines:
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+        writer.writerow([no_formula(line[name]) for name in columns])
+    yield text.getvalue()

@@ -24,6 +24,8 @@ from csc_portal.web.access_urls import ACCESS
 from csc_portal.web.account_urls import ACCOUNT
 from csc_portal.web.activity import background
 from csc_portal.web.admin_urls import ADMIN
+from csc_portal.web.coverage_urls import COVERAGE
+from csc_portal.web.posture_urls import POSTURE
 
 
 class ExportKind:
@@ -76,6 +78,7 @@ urlpatterns = [
     path("entities/<uuid:pseudonym>/mark/", entity.entity_mark, name="entity-mark"),
     path("tenants/", tenants.tenants_page, name="tenants"),
     *ADMIN,
+    *COVERAGE,
     path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant"),
     path("tenants/<slug:slug>/retry/", tenants.tenant_retry, name="tenant-retry"),
     path("tenants/<slug:slug>/state/", tenants.tenant_state, name="tenant-state"),
@@ -83,6 +86,7 @@ urlpatterns = [
     path("tenants/<slug:slug>/again/", health.read_again, name="tenant-again"),
     path("health/", health.health_page, name="health"),
     path("health/heat/", background(health.heat), name="health-heat"),
+    *POSTURE,
     *ACCESS,
     path("search/", search.search, name="search"),
     path("scope/", mine.set_scope, name="scope"),

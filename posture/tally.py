@@ -54,8 +54,7 @@ class Tally:
 
     @property
     def percent(self) -> int | None:
-        """Watched among those that have to be; rounded down, so that 100 means all."""
-        return 100 * self.states[State.WATCHED] // self.judged if self.judged else None
+        return percent_of(self.states[State.WATCHED], self.states[State.UNWATCHED])
 
     def as_json(self) -> dict[str, object]:
         """As it lies on the tenant's row, for the list of all tenants."""
@@ -64,6 +63,12 @@ class Tally:
             "new": self.new,
             "new_unwatched": self.new_unwatched,
         }
+
+
+def percent_of(watched: int, unwatched: int) -> int | None:
+    """Watched among those that have to be; rounded down, so that 100 means all."""
+    judged = watched + unwatched
+    return 100 * watched // judged if judged else None
 
 
 def new_since(now: datetime) -> datetime:

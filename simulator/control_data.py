@@ -21,6 +21,7 @@ TABLES = {
     "resource_groups": "id",
     "azure": "subscriptionId",
     "azure_settings": "subscriptionId",
+    "azure_changes": "name",
     "scores": "id",
     "profiles": "id",
     "groups": "id",

@@ -22,11 +22,13 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<number>\d+(?:\.\d+)?)"
     r"|(?P<sign>=~|!~|==|!=|<=|>=|<|>|[()\[\],.=])|(?P<name>[A-Za-z_][A-Za-z0-9_]*~?))"
 )
+_STAGE = re.compile(r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^|'\"])+")
+"""What stands between pipes; a pipe within a string is none."""
 
 
 def run(query: str, tables: Mapping[str, list[Row]]) -> list[Row]:
     """The rows of the answer; raises BadQuery. `tables` by their names in lower case."""
-    table, *stages = [part.strip() for part in re.split(r"\|(?=(?:[^']*'[^']*')*[^']*$)", query)]
+    table, *stages = [part.strip() for part in _STAGE.findall(query)]
     if table.lower() not in tables:
         raise BadQuery(f"unknown table {table!r}")
     rows = tables[table.lower()]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from clients.errors import BadPayload
 from clients.failures import member
-from clients.http import Answer, Http
+from clients.http import Answer, Http, Policy
 from clients.microsoft.bearer import TokenHttp, Tokens
 from clients.microsoft.clouds import CLOUDS
 from clients.paging import MAX_PAGES, follow_pages
@@ -24,7 +24,12 @@ class Arm:
 
     def __init__(self, http: Http, tokens: Tokens, scope: str = PUBLIC_SCOPE) -> None:
         self.http = http
+        self._tokens, self._scope = tokens, scope
         self._calls = TokenHttp(http, tokens, scope)
+
+    def with_policy(self, policy: Policy) -> "Arm":
+        """The same, with other patience."""
+        return Arm(self.http.with_policy(policy), self._tokens, self._scope)
 
     def subscription_pages(self) -> Iterator[list[object]]:
         """Subscriptions that the app may see.

@@ -23,6 +23,7 @@ from csc_portal.push_access import ticket_webhook
 from csc_portal.rotation import rotate
 from csc_portal.tenant_export import export_lines
 from csc_portal.web.assets import ClassForm, change_classes, classes_of
+from csc_portal.web.coverage_forms import WatchRuleForm
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.reauth import ask_for_proof
 from csc_portal.web.tenant_forms import (
@@ -61,6 +62,7 @@ TABS = (
     Tab("permissions", "Permissions", "key", Right.MANAGE_TENANT),
     Tab("tickets", "Tickets", "ticket", Right.MANAGE_TENANT),
     Tab("assets", "VIPs and jewels", "star", Right.MANAGE_RULES),
+    Tab("coverage", "Azure coverage", "cloud", Right.MANAGE_RULES),
     Tab("priority", "Priority", "sort-descending", Right.MANAGE_RULES),
     Tab("promises", "Rules and SLA", "clock", Right.MANAGE_RULES),
     Tab("end", "Off-board", "trash", Right.OFFBOARD),
@@ -212,6 +214,18 @@ def _priority(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     return _page(request, tenant, "priority", {"form": form}, form)
 
 
+def _coverage(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form = WatchRuleForm.of(tenant, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        changed = form.save(tenant)
+        if changed:
+            facts: dict[str, object] = {"fields": changed}
+            record(user_of(request).username, "watch_rule_changed", tenant, facts=facts)
+        messages.success(request, "Saved." if changed else "Nothing was changed.")
+        return _back(tenant, "coverage")
+    return _page(request, tenant, "coverage", {"form": form}, form)
+
+
 def _end(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = EraseForm(tenant, None)
     return _page(request, tenant, "end", {"form": form})
@@ -256,6 +270,7 @@ _PAGES: dict[str, Callable[[HttpRequest, Tenant], HttpResponse]] = {
     "permissions": _permissions,
     "tickets": _tickets,
     "assets": _assets,
+    "coverage": _coverage,
     "priority": _priority,
     "promises": _promises,
     "end": _end,

@@ -26,7 +26,7 @@ class Azure:
         self.directory = directory
 
     def clear(self) -> None:
-        for table in ("resources", "resource_groups", "azure", "azure_settings"):
+        for table in ("resources", "resource_groups", "azure", "azure_settings", "azure_changes"):
             self.control.delete_rows(self.directory, table)
         self.control.configure(self.directory, azure_reader=True)
 

@@ -187,10 +187,16 @@ RULES: dict[str, Rule] = {
     "tenant-setup": Rule(
         closed=lambda world: [
             (method, reverse("tenant-setup", args=["third", tab]), {})
-            for tab in ("general", "permissions", "tickets", "promises", "end", "nonsense")
+            for tab in ("general", "permissions", "tickets", "promises", "coverage", "end", "no-tab")
             for method in ("get", "post")
         ]
     ),
+    "azure": page("azure", "?tenant=third", "?page=99"),
+    "azure-export": page("azure-export", "?tenant=third"),
+    "azure-tenant": of_tenant("azure-tenant"),
+    "azure-names": of_tenant("azure-names", "post"),
+    "azure-exempt": of_tenant("azure-exempt", "post", do="end", exemption=NOBODYS),
+    "azure-resources": of_tenant("azure-resources"),
     "settings": Rule(lambda world: [("get", "/settings/", {})]),
     "rules": page("rules", "?tenant=third"),
     "rule-new": page("rule-new"),
@@ -208,6 +214,11 @@ RULES: dict[str, Rule] = {
             (method, "/settings/detections/unfamiliar_sign_in/", {}) for method in ("get", "post")
         ]
     ),
+    "api-tokens": page("api-tokens", "?tenant=third"),
+    "api-key-revoke": Rule(
+        closed=lambda world: [("post", reverse("api-key-revoke", args=[NOBODYS]), {})]
+    ),
+    "api-endpoints": page("api-endpoints"),
     "webhooks": page("webhooks", "?tenant=third"),
     "webhook": Rule(closed=lambda world: [("get", hook_of(world, "webhook"), {})]),
     "webhook-do": Rule(
@@ -223,6 +234,17 @@ RULES: dict[str, Rule] = {
     "tenant-state": of_tenant("tenant-state", "post", state="paused"),
     "tenant-details": of_tenant("tenant-details"),
     "tenant-again": of_tenant("tenant-again", "post", what="poll"),
+    "secure-score": page("secure-score", "?tenant=third", "?sort=week", "?sort=x", "?page=99"),
+    "findings": page("findings", "?tenant=third", "?status=any", "?status=x", "?kind=x"),
+    "score-tenant": of_tenant("score-tenant"),
+    "score-export": of_tenant("score-export"),
+    "score-control": Rule(closed=lambda world: [("get", "/secure-score/third/AdminMFA/", {})]),
+    "score-state": Rule(
+        closed=lambda world: [
+            ("post", "/secure-score/third/AdminMFA/state/", {"state": state})
+            for state in ("Ignored", "nonsense")
+        ]
+    ),
     "health": page("health", "?tenant=third"),
     "health-heat": page("health-heat", "?tenant=third"),
     "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz", "?since=x"),

@@ -1,0 +1,121 @@
+"""Pages of a tenant's resources, and how many there are of what. In the tenant's scope."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from posture.coverage import State
+from posture.models import AzureResource, AzureSubscription
+from posture.tally import new_since
+from tenants.rows import run
+
+MOST_TYPES = 60
+MOST_SUBSCRIPTIONS = 500
+
+# One walk over the table for both lists.
+BY_BOTH = """
+SELECT subscription, type, count(*), count(*) FILTER (WHERE state = 'watched'),
+  count(*) FILTER (WHERE state = 'unwatched'), count(*) FILTER (WHERE state = 'exempt'),
+  count(*) FILTER (WHERE state = 'ignored'), count(*) FILTER (WHERE first_seen_at > %s)
+FROM posture_azureresource GROUP BY GROUPING SETS ((subscription), (type))
+ORDER BY 5 DESC, 3 DESC, 1, 2
+"""
+NUMBERS = ("total", "watched", "unwatched", "exempt", "ignored", "new")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter of the list. Empty fields mean all; `is_new`: first seen since yesterday."""
+
+    state: str = ""
+    type: str = ""
+    subscription: uuid.UUID | None = None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Resources of one subscription or type, by state."""
+
+    total: int
+    watched: int
+    unwatched: int
+    exempt: int
+    ignored: int
+    new: int
+    type: str = ""
+    subscription: uuid.UUID | None = None
+    row: AzureSubscription | None = None
+
+    @property
+    def plans_on(self) -> list[str] | None:
+        """Defender for Cloud's plans that are on, None where nobody knows."""
+        plans = self.row.plans if self.row else None
+        return None if plans is None else sorted(name for name in plans if plans[name])
+
+
+def groups(now: datetime) -> tuple[list[Group], list[Group]]:
+    """(subscriptions, types), those with most unwatched resources first. Three queries."""
+    known = AzureSubscription.objects.in_bulk()
+    subscriptions, types = [], []
+    for key, kind, *numbers in run(BY_BOTH, [new_since(now)]):
+        counted: dict[str, Any] = dict(zip(NUMBERS, numbers, strict=True))
+        if kind is None:
+            subscriptions.append(Group(**counted, subscription=key, row=known.pop(key, None)))
+        else:
+            types.append(Group(**counted, type=kind))
+    empty = [Group(0, 0, 0, 0, 0, 0, subscription=key, row=row) for key, row in known.items()]
+    return [*subscriptions, *empty][:MOST_SUBSCRIPTIONS], types[:MOST_TYPES]
+
+
+def page(
+    wanted: Wanted, now: datetime, *, after: uuid.UUID | None, limit: int
+) -> list[AzureResource]:
+    """In the order of the pseudonyms, which is no order, but one that can be walked."""
+    rows = AzureResource.objects.order_by("pseudonym")
+    if wanted.state:
+        rows = rows.filter(state=wanted.state)
+    if wanted.type:
+        rows = rows.filter(type=wanted.type)
+    if wanted.subscription:
+        rows = rows.filter(subscription=wanted.subscription)
+    if wanted.is_new:
+        rows = rows.filter(first_seen_at__gt=new_since(now))
+    if after:
+        rows = rows.filter(pseudonym__gt=after)
+    return list(rows[:limit])
+
+
+def exempt_now(covers: uuid.UUID) -> int:
+    """Until the next reading: what lies in it is exempt. Returns how many resources."""
+    return _swap(covers, State.UNWATCHED, State.EXEMPT, "exempt")
+
+
+def exempt_no_more(covers: uuid.UUID) -> int:
+    """Until the next reading judges them by their tags."""
+    return _swap(covers, State.EXEMPT, State.UNWATCHED, "expired")
+
+
+def _swap(covers: uuid.UUID, before: State, after: State, why: str) -> int:
+    return len(
+        run(
+            """
+UPDATE posture_azureresource SET state = %s, why = %s, changed_at = now()
+WHERE state = %s AND (pseudonym = %s OR resource_group = %s OR subscription = %s)
+RETURNING 1
+""",
+            [after.value, why, before.value, covers, covers, covers],
+        )
+    )
+
+
+def walk(wanted: Wanted, now: datetime, at_once: int) -> Iterator[list[AzureResource]]:
+    """All pages."""
+    after: uuid.UUID | None = None
+    while rows := page(wanted, now, after=after, limit=at_once):
+        yield rows
+        after = rows[-1].pseudonym
