@@ -187,7 +187,7 @@ RULES: dict[str, Rule] = {
     "tenant-setup": Rule(
         closed=lambda world: [
             (method, reverse("tenant-setup", args=["third", tab]), {})
-            for tab in ("general", "permissions", "tickets", "promises", "coverage", "end", "no-tab")
+            for tab in ("general", "permissions", "tickets", "coverage", "promises", "end", "xx")
             for method in ("get", "post")
         ]
     ),
