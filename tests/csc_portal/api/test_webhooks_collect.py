@@ -49,7 +49,8 @@ def live(committed, simulator) -> Iterator[tuple[Tenant, Webhook]]:
     hook = create_webhook(person, NewWebhook("Live", "https://example.com/x", ALL), actor="keeper")
     yield tenant, hook
     person.delete()
-    erase_tenant(tenant)
+    if Tenant.objects.filter(pk=tenant.pk).exists():
+        erase_tenant(tenant)
     WebhookCursor.objects.all().delete()
 
 
@@ -186,7 +187,6 @@ def test_an_erased_tenant_leaves_nothing(live: tuple[Tenant, Webhook]) -> None:
     erase_tenant(tenant)
     assert not WebhookCase.objects.filter(tenant_id=tenant.pk).exists()
     assert not WebhookDelivery.objects.filter(tenant_id=tenant.pk).exists()
-    create_tenant(NewTenant("told", "Told", uuid.uuid4(), uuid.uuid4(), "csc-app-credential"))
 
 
 DELIVER = """
