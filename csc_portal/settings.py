@@ -30,7 +30,8 @@ ENDPOINT_OVERRIDES = {
 PUBLIC_INGRESS_URL = env.str("PUBLIC_INGRESS_URL", default="")
 PORTAL_URL = env.str("PORTAL_URL", default="")
 PROVIDER_CLIENT_ID = env.str("PROVIDER_CLIENT_ID", default="")
-# Private networks that ticket systems and receivers of webhooks may lie in. Default: loopback if the vault is there (a lab).
+# Private networks that ticket systems and receivers of webhooks may lie in. Default: loopback if
+# the vault is there (a lab).
 ALLOWED_PRIVATE_NETWORKS = env.list("ALLOWED_PRIVATE_NETWORKS", default=None)
 
 # --- Django -------------------------------------------------------------------------------------
