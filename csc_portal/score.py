@@ -34,6 +34,10 @@ STUCK_AFTER = timedelta(minutes=20)
 """A read that was asked for and not noted as done by then is asked for again."""
 STALE_AFTER = timedelta(days=7)
 """Who was not read for so long counts in no comparison."""
+MISSING = (
+    "The Secure Score can't be read: the app has no SecurityEvents.Read.All, or the customer's "
+    "admin has not consented to it. It is asked for again tomorrow."
+)
 FAULT = "Microsoft could not be asked the last time; it is tried again within the hour."
 
 
@@ -60,7 +64,7 @@ def run_score(tenant: Tenant, now: datetime) -> ScoreRun:
         run.read = read_secure_score(tenant, graph_for(tenant), now)
     except Forbidden as err:
         note_abilities(tenant, [(SOURCE, err)], now)
-        run.noted = str(err)
+        run.noted = MISSING
         _note(tenant, _tomorrow(tenant, now), problem=run.noted)
     except (ApiError, BadSecret) as err:
         run.error = str(err)

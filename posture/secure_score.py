@@ -6,7 +6,7 @@ Everything is safe to repeat. Requests go out before the database is touched.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -198,12 +198,15 @@ def score_days(since: date) -> list[Score]:
     ]
 
 
-def profiles_by_name() -> dict[str, Profile]:
-    """In the tenant's scope."""
+def profiles_by_name(names: Sequence[str] | None = None) -> dict[str, Profile]:
+    """All, or those named. In the tenant's scope."""
+    rows = ControlProfile.objects.all()
+    if names is not None:
+        rows = rows.filter(name__in=names)
     return {
         row.name: Profile(
             name=row.name, **{name: getattr(row, name) for name in DETAILS if name != "threats"},
             threats=tuple(row.threats),
         )
-        for row in ControlProfile.objects.all()
+        for row in rows
     }  # fmt: skip

@@ -197,7 +197,7 @@ def control_profile_pages(graph: Graph) -> Iterator[list[object]]:
 
 
 def control_profile(graph: Graph, name: str) -> dict[str, object]:
-    """One Secure Score control with its texts (HTML) and who set its state. SecurityEvents.Read.All.
+    """One Secure Score control, with its texts (HTML) and people. SecurityEvents.Read.All.
 
     https://learn.microsoft.com/graph/api/securescorecontrolprofile-get
     """
