@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from csc_portal.api import shapes
+from csc_portal.api.filtering import SINGLE
 from csc_portal.api.pages import DEFAULT_LIMIT, MOST
 from csc_portal.api.problems import KINDS, TITLES, body_of
 from csc_portal.filters import LONGEST_TEXT, choices_of
@@ -22,7 +23,6 @@ _DETAIL = {
     412: "It is at another version than If-Match says. Read it again.",
     429: "Wait as long as the header Retry-After says.",
 }
-_MANY = frozenset({"status", "severity", "pillar", "also", "verdict", "sla"})
 _TOLD = {
     "tenant": "Slug; may be repeated",
     "group": "Slug of a group of tenants; may be repeated",
@@ -59,7 +59,7 @@ PAGING = (
 FILTER = (
     *(_parameter(name, type=str, many=True) for name in ("tenant", "group", "source")),
     *(
-        _parameter(name, type=str, enum=list(values), many=name in _MANY)
+        _parameter(name, type=str, enum=list(values), many=name not in SINGLE)
         for name, values in choices_of().items()
     ),
     _parameter("q", type={"type": "string", "maxLength": LONGEST_TEXT}),

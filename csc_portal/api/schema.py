@@ -51,6 +51,8 @@ def document() -> dict[str, Any]:
                 status: _finished(status, response, problems)
                 for status, response in sorted(operation["responses"].items())
             }
+    for name in ("Action", "Bulk", "Comment", "Lookup"):
+        found["components"]["schemas"][name]["additionalProperties"] = False
     found["components"]["responses"] = dict(sorted(problems.items()))
     plain: dict[str, Any] = orjson.loads(orjson.dumps(found, default=str))
     return plain

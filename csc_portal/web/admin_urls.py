@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from csc_portal.web import onboarding, rules, settings, tenant_setup, webhooks
+from csc_portal.web import api_keys, onboarding, rules, settings, tenant_setup, webhooks
 from csc_portal.web.activity import background
 
 ADMIN = [
@@ -27,6 +27,11 @@ ADMIN = [
     path("settings/detections/", settings.detections_page, name="detections"),
     path("settings/detections/new/", settings.detection_page, name="detection-new"),
     path("settings/detections/<slug:name>/", settings.detection_page, name="detection"),
+    path("settings/api-keys/", api_keys.keys_page, name="api-tokens"),
+    path(
+        "settings/api-keys/<uuid:public_id>/revoke/", api_keys.key_revoke, name="api-key-revoke"
+    ),
+    path("settings/api/", api_keys.endpoints_page, name="api-endpoints"),
     path("settings/webhooks/", webhooks.webhooks_page, name="webhooks"),
     path("settings/webhooks/<uuid:public_id>/", webhooks.webhook_page, name="webhook"),
     path("settings/webhooks/<uuid:public_id>/do/", webhooks.webhook_do, name="webhook-do"),

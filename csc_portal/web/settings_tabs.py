@@ -26,7 +26,7 @@ TABS = (
     SettingsTab("groups", "Tenant groups", "building", Right.MANAGE_GROUPS, is_wide=True),
     SettingsTab("rules", "Rules", "list-details", Right.MANAGE_RULES),
     SettingsTab("detections", "Equal detections", "git-merge", Right.MANAGE_RULES),
-    SettingsTab("api-tokens", "API tokens", "key", Right.MANAGE_KEYS),
+    SettingsTab("api-tokens", "API keys", "key", Right.MANAGE_KEYS),
     SettingsTab("webhooks", "Webhooks", "plug", Right.MANAGE_KEYS),
     SettingsTab("sign-in-settings", "Sign-in", "login", Right.MANAGE_PORTAL, is_wide=True),
     SettingsTab("sign-in-people", "Sessions", "devices", Right.MANAGE_PORTAL, is_wide=True),

@@ -1,0 +1,165 @@
+"""Settings: keys to the API, each shown once, what they were used for; and the API's endpoints."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from csc_portal.access import Group, Rights, groups_of
+from csc_portal.api.keys import LONGEST_DAYS, BadKey, NewKey, create_key, revoke_key
+from csc_portal.api.schema import document
+from csc_portal.api.scopes import EXPLAINED, RIGHT_OF
+from csc_portal.api.throttle import used_by_day
+from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.reauth import ask_for_proof
+from tenants.models import ApiKey, Tenant, TenantGroup, User
+from tenants.roles import Right
+
+GROUP = "group:"
+"""Before a group's slug in the form; no slug of a tenant has a colon."""
+SHOWN = 200
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(label="Name", max_length=60, help_text="What it is for, in your words.")
+    scopes = forms.MultipleChoiceField(
+        label="Scopes", help_text="Hold Ctrl to choose several. A key never may more than you may."
+    )
+    places = forms.MultipleChoiceField(
+        label="Tenants",
+        required=False,
+        widget=forms.SelectMultiple(attrs={"size": 6}),
+        help_text="None chosen: all of yours, also later ones.",
+    )
+    days = forms.IntegerField(
+        label="Days until it ends", min_value=1, max_value=LONGEST_DAYS, initial=LONGEST_DAYS
+    )
+
+    def __init__(self, data: Any, rights: Rights, groups: tuple[Group, ...]) -> None:
+        super().__init__(data)
+        usable = set(rights.having(Right.MANAGE_KEYS)) & set(rights.having(Right.USE_API))
+        scopes = [
+            (one.value, f"{told} ({one.value})")
+            for one, told in EXPLAINED.items()
+            if rights.may_somewhere(RIGHT_OF[one])
+        ]
+        self.fields["scopes"].choices = scopes
+        self.fields["scopes"].widget.attrs["size"] = len(scopes)
+        self.fields["places"].choices = [
+            *((f"{GROUP}{one.slug}", f"Group {one.name}") for one in groups),
+            *((ref.slug, ref.name) for pk, ref in rights.tenants.items() if pk in usable),
+        ]
+
+    def order(self) -> NewKey:
+        places = self.cleaned_data["places"]
+        groups = [one.removeprefix(GROUP) for one in places if one.startswith(GROUP)]
+        slugs = [one for one in places if not one.startswith(GROUP)]
+        return NewKey(
+            self.cleaned_data["name"],
+            self.cleaned_data["scopes"],
+            list(Tenant.objects.filter(slug__in=slugs)) if slugs else [],
+            list(TenantGroup.objects.filter(slug__in=groups)) if groups else [],
+            self.cleaned_data["days"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """`used`: requests of the last seven days, today last; None where nobody can tell now."""
+
+    key: ApiKey
+    used: list[int] | None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.key.revoked_at is None and self.key.expires_at > timezone.now()
+
+    @property
+    def today(self) -> int | None:
+        return self.used[-1] if self.used else None
+
+    @property
+    def week(self) -> int | None:
+        return sum(self.used) if self.used else None
+
+
+def _rights(request: HttpRequest) -> Rights:
+    rights = desk_of(request).rights
+    if not rights.may_somewhere(Right.MANAGE_KEYS):
+        raise Http404
+    return rights
+
+
+def _visible(user: User, rights: Rights) -> QuerySet[ApiKey]:
+    """One's own; who may manage keys everywhere sees everybody's."""
+    is_wide = Right.MANAGE_KEYS in rights.everywhere
+    return ApiKey.objects.select_related("owner").filter(Q() if is_wide else Q(owner=user))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def keys_page(request: HttpRequest) -> HttpResponse:
+    """Those there are with their use, and a form for a new one, which the answer shows once."""
+    rights, user = _rights(request), user_of(request)
+    form = KeyForm(request.POST or None, rights, groups_of(user, rights))
+    if request.method == "POST" and form.is_valid():
+        if asked := ask_for_proof(request):
+            return asked
+        try:
+            key, whole = create_key(user, form.order(), actor=user.username, now=timezone.now())
+        except BadKey as err:
+            form.add_error(None, str(err))
+        else:
+            context = {"key": key, "whole": whole}
+            return render(request, "settings/api_key.html", context)
+    keys = list(_visible(user, rights).prefetch_related("tenants", "groups")[:SHOWN])
+    used = used_by_day([key.pk for key in keys])
+    lines = [KeyLine(key, used.get(key.pk) if used is not None else None) for key in keys]
+    status = 422 if form.errors else 200
+    return render(request, "settings/api_keys.html", {"lines": lines, "form": form}, status=status)
+
+
+@require_POST
+def key_revoke(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """At once."""
+    user = user_of(request)
+    key = _visible(user, _rights(request)).filter(public_id=public_id).first()
+    if key is None:
+        raise Http404
+    if revoke_key(key, actor=user.username, now=timezone.now()):
+        messages.success(request, f"{key.prefix} opens nothing any more.")
+    return redirect("api-tokens")
+
+
+@require_safe
+def endpoints_page(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document for people: no script, no style of others."""
+    found = document()
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for address, methods in found["paths"].items():
+        for method, operation in methods.items():
+            line = {"method": method.upper(), "address": address, **operation}
+            line["examples"] = _examples(operation)
+            line["statuses"] = list(operation["responses"])
+            groups.setdefault(operation["tags"][0], []).append(line)
+    context = {"groups": groups, "told": found["info"]["description"], "scopes": EXPLAINED}
+    return render(request, "settings/api_endpoints.html", context)
+
+
+def _examples(operation: dict[str, Any]) -> list[str]:
+    """Bodies to send, as JSON."""
+    content = operation.get("requestBody", {}).get("content", {})
+    return [
+        json.dumps(example["value"], indent=2)
+        for media in content.values()
+        for example in media.get("examples", {}).values()
+    ]

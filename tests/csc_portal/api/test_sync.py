@@ -1,0 +1,165 @@
+"""A copy kept by `changes_since` loses nothing and repeats nothing, however writers overlap."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounded
+from hypothesis import strategies as st
+
+from csc_portal.sync import CursorOfAnotherLife, Position, changes_since
+from tenants.models import Tenant
+from tenants.onboarding import NewTenant, create_tenant, erase_tenant
+from tests.lab import new_slug
+
+CASES, WRITERS = 5, 3
+TOUCH = """
+INSERT INTO tenants_queueentry (tenant_id, case_id, public_id, status, severity, priority, pillars,
+  source, category, title, is_vip, alert_count, entity_count, entities, verdict, ticket_ref,
+  ticket_url, first_activity_at, last_activity_at, opened_at, changed_at, change)
+VALUES (%s, %s, %s, 0, 4, 50, 1, 'x', '', %s, false, 1, 0, '[]', '', '', '', now(), now(), now(),
+  now(), pg_current_xact_id()::text::bigint)
+ON CONFLICT (tenant_id, case_id) DO UPDATE SET title = excluded.title, change = excluded.change
+"""
+REMOVE = "DELETE FROM tenants_queueentry WHERE tenant_id = %s AND case_id = %s"
+TRUTH = "SELECT public_id, title FROM tenants_queueentry WHERE tenant_id = %s"
+
+
+class Store:
+    """Writers with a transaction each, as workers have; and a program that keeps a copy."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self.writers: list[psycopg.Connection] = []
+        for _ in range(WRITERS):
+            one = psycopg.connect(settings.BACKING.database_url, autocommit=True)
+            one.execute(f"SET ROLE {settings.DATABASES['default']['NAME']}_t{tenant.pk}")
+            self.writers.append(one)
+        self.ids = [uuid.uuid5(tenant.public_id, str(number)) for number in range(CASES)]
+        self.titles = 0
+        self.reset()
+
+    def reset(self) -> None:
+        for one in self.writers:
+            one.execute("ROLLBACK")
+        self.writers[0].execute(
+            "DELETE FROM tenants_queueentry WHERE tenant_id = %s", [self.tenant.pk]
+        )
+        self.writers[0].execute(
+            "DELETE FROM tenants_queuetombstone WHERE tenant_id = %s", [self.tenant.pk]
+        )
+        self.held: dict[int, int] = {}
+        self.position = Position()
+        self.copy: dict[uuid.UUID, str] = {}
+        self.told: set[tuple[uuid.UUID, str]] = set()
+
+    def write(self, writer: int, case: int, is_removal: bool) -> None:
+        """Not a case that another open transaction holds: that writer would wait for ever."""
+        if self.held.get(case, writer) != writer:
+            return
+        self.held[case] = writer
+        one = self.writers[writer]
+        if one.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            one.execute("BEGIN")
+        if is_removal:
+            one.execute(REMOVE, [self.tenant.pk, case])
+            return
+        self.titles += 1
+        one.execute(TOUCH, [self.tenant.pk, case, self.ids[case], f"title {self.titles}"])
+
+    def end(self, writer: int, is_kept: bool) -> None:
+        self.writers[writer].execute("COMMIT" if is_kept else "ROLLBACK")
+        self.held = {case: by for case, by in self.held.items() if by != writer}
+
+    def read(self, limit: int) -> bool:
+        found = changes_since(self.position, [self.tenant.pk], limit)
+        assert len(found.items) <= limit
+        for one in found.items:
+            if one.row is None:
+                self.copy.pop(one.public_id, None)
+                continue
+            version = (one.public_id, one.row.title)
+            assert version not in self.told, "a change came twice"
+            self.told.add(version)
+            self.copy[one.public_id] = one.row.title
+        self.position = found.position
+        return found.has_more
+
+    def truth(self) -> dict[uuid.UUID, str]:
+        return dict(self.writers[0].execute(TRUTH, [self.tenant.pk]).fetchall())
+
+    def close(self) -> None:
+        for one in self.writers:
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def store(django_db_setup, django_db_blocker) -> Iterator[Store]:
+    with django_db_blocker.unblock():
+        new = NewTenant(new_slug("sync"), "Sync", uuid.uuid4(), uuid.uuid4(), "csc-app-credential")
+        tenant = create_tenant(new)
+        found = Store(tenant)
+        yield found
+        found.close()
+        erase_tenant(tenant)
+        connection.close()
+
+
+WRITER = st.integers(0, WRITERS - 1)
+STEP = st.one_of(
+    st.tuples(st.just("write"), WRITER, st.integers(0, CASES - 1), st.booleans()),
+    st.tuples(st.just("end"), WRITER, st.booleans()),
+    st.tuples(st.just("read"), st.integers(1, 4)),
+)
+
+
+@bounded(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=st.lists(STEP, max_size=40))
+def test_a_copy_becomes_the_truth(store: Store, steps: list[Any]) -> None:
+    store.reset()
+    for name, *words in steps:
+        getattr(store, name)(*words)
+    for writer in range(WRITERS):
+        store.end(writer, is_kept=True)
+    while store.read(3):
+        pass
+    assert store.copy == store.truth()
+    assert not store.read(10)
+
+
+def test_who_began_first_and_ends_last_is_not_missed(store: Store) -> None:
+    store.reset()
+    store.write(0, 0, False)
+    store.write(1, 1, False)
+    store.end(1, is_kept=True)
+    assert not store.read(10)
+    assert store.copy == {}  # an older transaction is open: its change must not come behind
+    store.end(0, is_kept=True)
+    assert not store.read(10)
+    assert set(store.copy) == set(store.ids[:2])
+
+
+def test_what_left_the_queue_leaves_the_copy(store: Store) -> None:
+    store.reset()
+    for is_removal in (False, True, False, True):
+        store.write(0, 2, is_removal)
+        store.end(0, is_kept=True)
+        store.read(10)
+        assert (store.ids[2] in store.copy) is not is_removal
+
+
+def test_a_cursor_of_another_database_is_told(store: Store) -> None:
+    with pytest.raises(CursorOfAnotherLife):
+        changes_since(Position(2**60), [store.tenant.pk], 5)
