@@ -76,12 +76,12 @@ def _line(rule: Rule, rights: Rights, groups: Mapping[int, str]) -> RuleLine:
 
 
 def _groups_of(rules: Iterable[Rule]) -> dict[int, str]:
-    """The groups that the rules are for, in words. A group that is gone has none to hold for."""
+    """The groups that the rules are for, in words."""
     ids = {rule.group_id for rule in rules if rule.group_id}
     if not ids:
         return {}
     names = dict(TenantGroup.objects.filter(pk__in=ids).values_list("pk", "name"))
-    return {pk: f"Group {names[pk]}" if pk in names else "A group that is gone" for pk in ids}
+    return {pk: f"Group {name}" for pk, name in names.items()}
 
 
 @require_safe
@@ -107,7 +107,9 @@ def _own(request: HttpRequest, public_id: uuid.UUID) -> tuple[Rights, RuleLine]:
 def _form(rights: Rights, data: Any, initial: Mapping[str, Any] | None = None) -> RuleForm:
     ids = rights.having(Right.MANAGE_RULES)
     may_all = _may_all(rights)
-    groups = TenantGroup.objects.order_by("name") if may_all else ()
+    # A rule for a group without tenants would be shown to nobody.
+    filled = TenantGroup.objects.filter(tenants__isnull=False).distinct().order_by("name")
+    groups = filled if may_all else ()
     choices = [
         *((f"{GROUP}{group.slug}", f"Group {group.name}") for group in groups),
         *((rights.tenants[pk].slug, rights.tenants[pk].name) for pk in ids),

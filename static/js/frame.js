@@ -40,9 +40,9 @@ document.addEventListener("submit", (event) => {
   }
 }, true);
 
-// On a narrow screen the tab that one is on may lie outside.
-const tabs = ".page-tabs [aria-current], .access-tabs [aria-current], .tabs [aria-current]";
-for (const tab of document.querySelectorAll(tabs)) {
+// On a narrow screen the place that one is at may lie outside.
+const bars = ":is(.rail, .page-tabs, .access-tabs, .tabs)";
+for (const tab of document.querySelectorAll(`${bars} [aria-current]`)) {
   tab.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
