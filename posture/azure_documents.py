@@ -16,6 +16,7 @@ from tenants.canonical import canonical_arm
 KIND = "cloud_resource"
 """Entities of alerts have this kind, so that a resource in a case can be found here."""
 UNKNOWN_TYPE = "unknown"
+CUSTOM = "microsoft.customproviders"
 _SUBSCRIPTION = re.compile(r"/subscriptions/[0-9a-z-]{1,64}")
 _GROUP = re.compile(r"/subscriptions/[0-9a-z-]{1,64}/resourcegroups/[^/]{1,90}")
 _TYPE = re.compile(r"[a-z0-9-]{1,60}(\.[a-z0-9-]{1,60}){1,5}(/[a-z0-9_.-]{1,60}){1,6}")
@@ -74,7 +75,7 @@ def resource_of(row: object, *, may_lack_tags: bool) -> Listed | None:
         id=found,
         subscription=subscription.group(),
         group=group.group() if group else "",
-        type=_word(row.get("type"), _TYPE)[:_LONGEST_TYPE] or UNKNOWN_TYPE,
+        type=_type(row.get("type")),
         location=_word(row.get("location"), _LOCATION),
         tags=row.get("tags", None if may_lack_tags else UNREAD),
         provisioning=stage if isinstance(stage, str) else "",
@@ -119,6 +120,14 @@ def plans_of(rows: Iterable[object]) -> dict[str, bool]:
         if isinstance(name, str) and _WORD.fullmatch(name) and not properties.get("deprecated"):
             found[name] = str(properties.get("pricingTier")).lower() == "standard"
     return found
+
+
+def _type(value: object) -> str:
+    """Types are Microsoft's words, but those of custom providers, which customers name."""
+    found = _word(value, _TYPE)
+    if len(found) > _LONGEST_TYPE:
+        return UNKNOWN_TYPE
+    return CUSTOM if found.startswith(f"{CUSTOM}/") else found or UNKNOWN_TYPE
 
 
 def _id(value: object) -> str:
