@@ -120,8 +120,8 @@ class Config:
         },
         "webhooks, looked for": {
             "task": "csc_portal.webhook_due.look_for_webhooks",
-            "schedule": 30.0,
-            "options": {"expires": 30},
+            "schedule": 60.0,
+            "options": {"expires": 50},
         },
         "webhooks, forgotten": {
             "task": "csc_portal.webhook_due.tidy_webhooks",

@@ -99,6 +99,12 @@ class Delivery(models.Model):
                 condition=models.Q(state__in=["pending", "sending"]),
                 name="delivery_waiting",
             ),
+            # What was given up, for webhooks that tell of it.
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state="failed"),
+                name="delivery_failed",
+            ),
         ]
 
     def __str__(self) -> str:

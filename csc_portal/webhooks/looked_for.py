@@ -28,7 +28,7 @@ def ticket_failed(tenant: Tenant, now: datetime) -> Iterator[Occurred]:
     with scope(tenant):
         failed = list(
             Delivery.objects.filter(state=Delivery.State.FAILED, created_at__gt=now - _RECENT)
-            .order_by("-pk")
+            .order_by("-created_at", "-pk")
             .values_list("pk", "kind", "due_at", "case__public_id", "case_id")[:_MOST]
         )
     for pk, kind, due_at, public_id, number in failed:
