@@ -44,10 +44,11 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "vip": ("yes", "no"),
     "also": PILLARS,
     "sla": tuple(DUE),
+    "closed_by": tuple(Case.ClosedBy.values),
     "snoozed": ("yes", ANY),
     "sort": tuple(ORDERINGS),
 }
-_MANY = ("status", "severity", "pillar", "also", "verdict", "sla")
+_MANY = ("status", "severity", "pillar", "also", "verdict", "sla", "closed_by")
 _SINGLE = ("assignee", "ticket", "vip", "snoozed", "sort")
 
 
@@ -61,7 +62,8 @@ class Filter:
     """Fields are the parameters of the query string; empty means the default or no restriction.
 
     `tenant` and `group` hold slugs, which the caller resolves. A case touches one of `pillar`, and
-    all of `also`. `view`: the saved view that this came from. `problems`: sentences for people.
+    all of `also`. `closed_by`: what the portal closed by itself, of any severity. `view`: the saved
+    view that this came from. `problems`: sentences for people.
     """
 
     tenant: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ class Filter:
     ticket: str = ""
     vip: str = ""
     sla: tuple[str, ...] = ()
+    closed_by: tuple[str, ...] = ()
     snoozed: str = ""
     q: str = ""
     entity: str = ""
@@ -90,11 +93,11 @@ class Filter:
         """Status names in effect; all of them for `any`."""
         if ANY in self.status:
             return tuple(STATUSES)
-        return self.status or DEFAULT_STATUSES
+        return self.status or (("resolved",) if self.closed_by else DEFAULT_STATUSES)
 
     @property
     def severities(self) -> tuple[str, ...]:
-        if ANY in self.severity:
+        if ANY in self.severity or (self.closed_by and not self.severity):
             return tuple(SEVERITIES)
         return self.severity or DEFAULT_SEVERITIES
 
@@ -217,6 +220,8 @@ def checked(wanted: Filter) -> Condition:
         met &= Condition(f"{'' if wanted.vip == 'yes' else 'NOT '}q.is_vip")
     if wanted.sla:
         met &= Condition(f"({' OR '.join(DUE[name] for name in wanted.sla)})")
+    if wanted.closed_by:
+        met &= Condition("q.closed_by = ANY(%s)", (list(wanted.closed_by),))
     if wanted.snoozed == "yes":
         met &= Condition(IS_SNOOZED)
     elif not wanted.snoozed:

@@ -60,6 +60,7 @@ class Row:
     changed_at: datetime
     due_at: datetime | None
     snoozed_until: datetime | None
+    closed_by: str
 
     @property
     def more_entities(self) -> int:

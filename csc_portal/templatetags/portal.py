@@ -83,6 +83,13 @@ def verdict_name(verdict: str) -> str:
 
 
 @register.filter
+def ending_name(closed_by: str) -> str:
+    """How the portal closed a case by itself."""
+    known = closed_by in Case.ClosedBy.values
+    return str(Case.ClosedBy(closed_by).label) if known else closed_by
+
+
+@register.filter
 def source_name(source: str) -> str:
     return SOURCES.get(source) or _DETECTORS.get(source, source)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.text import slugify
 
+from alerts.models import Case
 from csc_portal.access import TenantRef
 from csc_portal.filters import PILLAR_BITS, STATUSES, Filter
 from csc_portal.queue import Counts
@@ -150,6 +151,14 @@ def facets(
         _plain("Source", "source", _sources(wanted), wanted, is_open=bool(wanted.source)),
         _plain("Verdict", "verdict", VERDICT_LABELS, wanted, is_open=bool(wanted.verdict)),
         _plain("Ticket", "ticket", TICKET_LABELS, wanted, is_open=bool(wanted.ticket)),
+        Facet(
+            "Closed by the portal",
+            [
+                Option(label, _url(wanted, "closed_by", name), name in wanted.closed_by)
+                for name, label in Case.ClosedBy.choices
+            ],
+            bool(wanted.closed_by),
+        ),
         _plain("Snoozed", "snoozed", SNOOZED_LABELS, wanted, is_open=bool(wanted.snoozed)),
     ]
 

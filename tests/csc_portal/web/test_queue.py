@@ -18,6 +18,7 @@ from alerts import triage
 from alerts.ingest import store_page
 from alerts.models import Case
 from alerts.prepare import prepare_page
+from alerts.refresh import publish
 from csc_portal import queue
 from csc_portal.filters import Filter, parse
 from csc_portal.spreadsheet import no_formula
@@ -116,6 +117,9 @@ def test_only_granted_tenants_are_read(filled: list[int], third: Tenant) -> None
         ("assignee=anyone", 1),
         ("verdict=none", 4),
         ("verdict=falsePositive&status=any", 1),
+        ("closed_by=proof", 1),
+        ("closed_by=rule&closed_by=suppressed", 0),
+        ("closed_by=proof&status=new", 0),
         ("ticket=yes", 0),
         ("ticket=no", 4),
         ("since=2026-11-20T09:00:00Z&severity=any", 1),
@@ -136,6 +140,8 @@ def test_filters(query: str, count: int, qa: Tenant) -> None:
         numbers = dict(Case.objects.values_list("alerts__provider_id", "pk"))
         triage.assign(qa.pk, {numbers["1"]: 1}, actor_id=ME, assignee_id=ME)
         triage.resolve(qa.pk, {numbers["6"]: 1}, actor_id=ME, verdict="falsePositive")
+        Case.objects.filter(pk=numbers["6"]).update(closed_by="proof")
+        publish(qa.pk, [numbers["6"]])
     assert len(queue.page(parse(QueryDict(query)), [qa.pk], ME).rows) == count
 
 
