@@ -89,7 +89,7 @@ def test_a_schema_that_is_not_ours_is_not_taken_over(qa):
 def test_half_a_tenant_is_none(qa, monkeypatch):
     before = roles()
 
-    def fail() -> None:
+    def fail(**_: bool) -> None:
         raise DatabaseError("the disk is full")
 
     monkeypatch.setattr(migrating, "_migrate", fail)
@@ -105,10 +105,10 @@ def test_migrations_skip_resume_and_report(qa, qatest, third, monkeypatch):
     Tenant.objects.filter(slug__in=["qa", "qatest"]).update(migrated_to="old")
     real, failing = migrating._migrate, {"t_qa"}
 
-    def flaky() -> None:
+    def flaky(*, is_tenants: bool) -> None:
         if connection.session.schemas[0] in failing:
             raise DatabaseError("lock timeout")
-        real()
+        real(is_tenants=is_tenants)
 
     monkeypatch.setattr(migrating, "_migrate", flaky)
     outcome = {done.schema: (done.skipped, bool(done.error)) for done in migrate_tenants()}
