@@ -28,7 +28,7 @@ from csc_portal.api.cases import FilteredView
 from csc_portal.api.documented import FILTER, SINCE, TENANT, UNTIL, errors
 from csc_portal.api.formats import ecs, ocsf
 from csc_portal.api.formats.documents import AlertDocument, CaseDocument, Thing
-from csc_portal.api.formats.plain import csv_lines, ndjson
+from csc_portal.api.formats.plain import csv_lines, gathered, ndjson
 from csc_portal.api.keys import is_alive, rights_of_key
 from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.scopes import Scope
@@ -109,7 +109,7 @@ class ExportView(ApiView):
     def streamed(self, kind: str, name: str, tenants: int, content: Any) -> StreamingHttpResponse:
         facts: dict[str, object] = {"format": kind, "what": name, "tenants": tenants}
         record(self.owner.username, "exported", subject=f"key {self.key.prefix}", facts=facts)
-        response = StreamingHttpResponse(content, content_type=TYPES[kind])
+        response = StreamingHttpResponse(gathered(content), content_type=TYPES[kind])
         response.headers["Cache-Control"] = "no-store"
         extension = CSV if kind == CSV else NDJSON
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.{extension}"'
