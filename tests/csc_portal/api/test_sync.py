@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from csc_portal.sync import CursorOfAnotherLife, Position, changes_since
 from tenants.models import Tenant
 from tenants.onboarding import NewTenant, create_tenant, erase_tenant
-from tests.lab import new_slug
+from tests.lab import new_slug, wait_for
 
 CASES, WRITERS = 5, 3
 TOUCH = """
@@ -29,6 +29,7 @@ VALUES (%s, %s, %s, 0, 4, 50, 1, 'x', '', %s, false, 1, 0, '[]', '', '', '', now
 ON CONFLICT (tenant_id, case_id) DO UPDATE SET title = excluded.title, change = excluded.change
 """
 REMOVE = "DELETE FROM tenants_queueentry WHERE tenant_id = %s AND case_id = %s"
+OLDEST_OPEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 TRUTH = "SELECT public_id, title FROM tenants_queueentry WHERE tenant_id = %s"
 
 
@@ -73,6 +74,14 @@ class Store:
             return
         self.titles += 1
         one.execute(TOUCH, [self.tenant.pk, case, self.ids[case], f"title {self.titles}"])
+
+    def settle(self) -> None:
+        """Until nobody's older transaction is open: the server has work of its own, too."""
+        [last] = self.writers[0].execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+        wait_for(lambda: self.oldest_open() > last, 60, "older transactions have ended")
+
+    def oldest_open(self) -> int:
+        return int(self.writers[0].execute(OLDEST_OPEN).fetchone()[0])
 
     def end(self, writer: int, is_kept: bool) -> None:
         self.writers[writer].execute("COMMIT" if is_kept else "ROLLBACK")
@@ -133,6 +142,7 @@ def test_a_copy_becomes_the_truth(store: Store, steps: list[Any]) -> None:
         getattr(store, name)(*words)
     for writer in range(WRITERS):
         store.end(writer, is_kept=True)
+    store.settle()
     while store.read(3):
         pass
     assert store.copy == store.truth()
@@ -147,6 +157,7 @@ def test_who_began_first_and_ends_last_is_not_missed(store: Store) -> None:
     assert not store.read(10)
     assert store.copy == {}  # an older transaction is open: its change must not come behind
     store.end(0, is_kept=True)
+    store.settle()
     assert not store.read(10)
     assert set(store.copy) == set(store.ids[:2])
 
@@ -156,6 +167,7 @@ def test_what_left_the_queue_leaves_the_copy(store: Store) -> None:
     for is_removal in (False, True, False, True):
         store.write(0, 2, is_removal)
         store.end(0, is_kept=True)
+        store.settle()
         store.read(10)
         assert (store.ids[2] in store.copy) is not is_removal
 

@@ -1,0 +1,45 @@
+"""What a program could send to the API: names wherever a text fits, rightly and wrongly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import requests
+from django.utils import timezone
+
+from csc_portal.api.keys import NewKey, create_key
+from csc_portal.api.scopes import Scope
+from tenants.models import User
+from tests.privacy.canaries import Marks
+
+
+def call_api(url: str, owner: User, marks: Marks, case: str, person: str) -> list[str]:
+    """The answers that hold names: of the audited look-up and of the name itself."""
+    new = NewKey("A program", [scope.value for scope in Scope])
+    _, secret = create_key(owner, new, actor=owner.username, now=timezone.now())
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Authorization"] = f"Bearer {secret}"
+    like, api = marks.like, f"{url}/api/v1"
+    found = session.post(f"{api}/entities/lookup", json={"text": person}, timeout=30)
+    assert found.status_code == 200, found.status_code
+    [entity, *_] = found.json()["items"]
+    name = session.post(f"{api}/entities/{entity['id']}/name", timeout=30)
+    once = {"Idempotency-Key": like("x")}
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    snooze = {"do": "snooze", "until": later, "reason": f"Ask {like('a@b.example')}"}
+    for path, body in (
+        (f"cases/{case}/actions", snooze),
+        (f"cases/{case}/actions", {"do": like("x"), like("x"): like("a@b")}),
+        (f"cases/{case}/comments", {"text": f"{like('x')} is {like('a@b')}"}),
+        ("cases/bulk", {**snooze, "cases": [case]}),
+        ("cases/bulk", {"do": "unassign", "cases": [case]}),
+        ("entities/lookup", {"text": like("x"), "tenants": [like("x")]}),
+    ):
+        session.post(f"{api}/{path}", json=body, headers=once, timeout=30)
+        once = {"Idempotency-Key": like("x")}
+    for query in (f"q={like('x')}", f"{like('x')}=1", f"cursor={like('x')}", f"tenant={like('x')}"):
+        session.get(f"{api}/cases?{query}", timeout=30)
+    session.get(f"{api}/alerts?source_ref={like('x')}", timeout=30)
+    session.get(f"{api}/{like('x')}", timeout=30)
+    return [found.text, name.text]
