@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from posture.coverage import State
 from posture.models import AzureResource, AzureSubscription
-from posture.tally import new_since
 from tenants.rows import run
 
 MOST_TYPES = 60
@@ -58,11 +56,11 @@ class Group:
         return None if plans is None else sorted(name for name in plans if plans[name])
 
 
-def groups(now: datetime) -> tuple[list[Group], list[Group]]:
-    """(subscriptions, types), those with most unwatched resources first. Three queries."""
+def groups(new_since: datetime) -> tuple[list[Group], list[Group]]:
+    """(subscriptions, types), those with most unwatched resources first. Two queries."""
     known = AzureSubscription.objects.in_bulk()
     subscriptions, types = [], []
-    for key, kind, *numbers in run(BY_BOTH, [new_since(now)]):
+    for key, kind, *numbers in run(BY_BOTH, [new_since]):
         counted: dict[str, Any] = dict(zip(NUMBERS, numbers, strict=True))
         if kind is None:
             subscriptions.append(Group(**counted, subscription=key, row=known.pop(key, None)))
@@ -73,7 +71,7 @@ def groups(now: datetime) -> tuple[list[Group], list[Group]]:
 
 
 def page(
-    wanted: Wanted, now: datetime, *, after: uuid.UUID | None, limit: int
+    wanted: Wanted, new_since: datetime, *, after: uuid.UUID | None, limit: int
 ) -> list[AzureResource]:
     """In the order of the pseudonyms, which is no order, but one that can be walked."""
     rows = AzureResource.objects.order_by("pseudonym")
@@ -84,7 +82,7 @@ def page(
     if wanted.subscription:
         rows = rows.filter(subscription=wanted.subscription)
     if wanted.is_new:
-        rows = rows.filter(first_seen_at__gt=new_since(now))
+        rows = rows.filter(first_seen_at__gt=new_since)
     if after:
         rows = rows.filter(pseudonym__gt=after)
     return list(rows[:limit])
@@ -111,11 +109,3 @@ RETURNING 1
             [after.value, why, before.value, covers, covers, covers],
         )
     )
-
-
-def walk(wanted: Wanted, now: datetime, at_once: int) -> Iterator[list[AzureResource]]:
-    """All pages."""
-    after: uuid.UUID | None = None
-    while rows := page(wanted, now, after=after, limit=at_once):
-        yield rows
-        after = rows[-1].pseudonym

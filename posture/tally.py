@@ -78,9 +78,9 @@ def new_since(now: datetime) -> datetime:
     return max(first, yesterday) if first else yesterday
 
 
-def tally(now: datetime) -> Tally:
-    """Two queries."""
-    found = {state: (number, new) for state, number, new in run(COUNTS, [new_since(now)])}
+def tally(since: datetime) -> Tally:
+    """One query. What was first seen after `since` is new."""
+    found = {state: (number, new) for state, number, new in run(COUNTS, [since])}
     states = {state: found.get(state.value, (0, 0))[0] for state in State}
     unwatched = found.get(State.UNWATCHED.value, (0, 0))
     return Tally(states, sum(new for _, new in found.values()), unwatched[1])

@@ -18,6 +18,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from clients.errors import ApiError
 from csc_portal.access import tenant_for
 from csc_portal.resource_cases import entities_of
 from csc_portal.spreadsheet import csv_rows
@@ -30,7 +31,7 @@ from posture.listing import Group, Wanted
 from posture.live_names import LiveNames, read_names
 from posture.models import AzureResource, Exemption, Finding, WatchRule
 from posture.stored_inventory import rule_of
-from posture.tally import last_reads, percent_of, tally
+from posture.tally import last_reads, new_since, percent_of, tally
 from tenants.audit import record
 from tenants.directories import BadSecret, arm_for, pseudonymiser_for
 from tenants.models import FindingEntry, Tenant
@@ -106,10 +107,11 @@ def coverage_names(request: HttpRequest, slug: str) -> HttpResponse:
     user = user_of(request)
     tenant = tenant_for(user, slug, Right.SHOW_NAMES, desk_of(request).rights)
     with scope(tenant):
-        rows = listing.page(_wanted(request), timezone.now(), after=_after(request), limit=ROWS)
+        since = new_since(timezone.now())
+        rows = listing.page(_wanted(request), since, after=_after(request), limit=ROWS)
     try:
         found = read_names(arm_for(tenant), pseudonymiser_for(tenant), rows)
-    except BadSecret as err:
+    except (ApiError, BadSecret) as err:
         found = LiveNames(problem=str(err))
     if found.names:
         record(user.username, "names_shown", tenant, "coverage", {"names": len(found.names)})
@@ -158,12 +160,13 @@ def _tenant_page(
     live = live or LiveNames()
     with scope(tenant):
         rule_row = WatchRule.objects.first()
-        subscriptions, types = listing.groups(now)
-        rows = listing.page(wanted, now, after=_after(request), limit=ROWS + 1)
+        since = new_since(now)
+        subscriptions, types = listing.groups(since)
+        rows = listing.page(wanted, since, after=_after(request), limit=ROWS + 1)
         entities = entities_of(one.pseudonym for one in rows[:ROWS])
         exemptions = list(Exemption.objects.all())
         reads = last_reads()
-        counts = tally(now)
+        counts = tally(since)
     rule = rule_of(rule_row)
     lines = [_line(one, rule, entities, live) for one in rows[:ROWS]]
     ref = desk_of(request).rights.tenants[tenant.pk]
@@ -283,12 +286,13 @@ def coverage_resources(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 def _exported(tenant: Tenant, wanted: Wanted) -> Iterator[dict[str, object]]:
     """Read while it is sent, a page at a time: the scope is not open between pages."""
-    now, after, left = timezone.now(), None, MOST_EXPORTED
+    after, left = None, MOST_EXPORTED
     with scope(tenant):
+        since = new_since(timezone.now())
         rule = rule_of(WatchRule.objects.first())
     while left > 0:
         with scope(tenant):
-            rows = listing.page(wanted, now, after=after, limit=min(left, EXPORTED_AT_ONCE))
+            rows = listing.page(wanted, since, after=after, limit=min(left, EXPORTED_AT_ONCE))
         if not rows:
             return
         for row in rows:
