@@ -82,7 +82,7 @@ def coverage_page(request: HttpRequest) -> HttpResponse:
         entries = FindingEntry.objects.filter(
             tenant_id__in=desk.ids, kind=Finding.Kind.UNWATCHED, closed_at=None
         )
-        findings = list(entries[:SHOWN_FINDINGS])
+        findings = list(entries.order_by("-severity", "-opened_at", "pk")[:SHOWN_FINDINGS])
     context = {
         "page": page,
         "lines": [(one, _moment(one.coverage.get("read_at"))) for one in page.object_list],
