@@ -144,7 +144,7 @@ def test_every_answer_forbids_frames_and_foreign_code(sign_in, world: World) -> 
         is_strict = "unsafe" not in policy and "*" not in policy and "default-src 'self'" in policy
         is_alone = "frame-ancestors 'none'" in policy and told["X-Frame-Options"] == "DENY"
         if not (is_strict and is_alone and "form-action 'self'" in policy):
-            wrong.append(one)
+            wrong.append((one, policy))
         if "no-store" not in told["Cache-Control"]:
             wrong.append((one, "kept"))
     assert wrong == []

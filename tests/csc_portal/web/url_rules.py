@@ -117,6 +117,9 @@ def hook_of(world: World, name: str) -> str:
     return reverse(name, args=[hook.public_id])
 
 
+STEP_CALLS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("get", {}), ("post", {"do": "link"}), ("post", {"do": "next"}),
+)  # fmt: skip
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 RULES: dict[str, Rule] = {
     "queue": Rule(
@@ -181,13 +184,14 @@ RULES: dict[str, Rule] = {
         closed=lambda world: [
             (method, reverse("onboarding-step", args=[begun(world), step]), fields)
             for step in ("consent", "permissions", "tickets", "assets", "read", "nonsense")
-            for method, fields in (("get", {}), ("post", {"do": "link"}), ("post", {"do": "next"}))
+            for method, fields in STEP_CALLS
         ]
     ),
     "tenant-setup": Rule(
         closed=lambda world: [
             (method, reverse("tenant-setup", args=["third", tab]), {})
-            for tab in ("general", "permissions", "tickets", "coverage", "promises", "end", "xx")
+            for tab in ("general", "permissions", "tickets", "coverage", "assets", "priority",
+                        "promises", "end", "xx")
             for method in ("get", "post")
         ]
     ),
@@ -195,7 +199,7 @@ RULES: dict[str, Rule] = {
     "azure-export": page("azure-export", "?tenant=third"),
     "azure-tenant": of_tenant("azure-tenant"),
     "azure-names": of_tenant("azure-names", "post"),
-    "azure-exempt": of_tenant("azure-exempt", "post", do="end", exemption=NOBODYS),
+    "azure-exempt": of_tenant("azure-exempt", "post", covers="x"),
     "azure-resources": of_tenant("azure-resources"),
     "settings": Rule(lambda world: [("get", "/settings/", {})]),
     "rules": page("rules", "?tenant=third"),
