@@ -20,6 +20,7 @@ from tenants.models import AuditEntry, MovedCase, QueueEntry, QueueTombstone, Te
 from tenants.pseudonyms import Pseudonymiser, derive_key
 from tenants.scope import WrongScope, granted, scope
 from tests.alerts.documents import alert, user
+from tests.tenants.test_registry import PUBLIC, tables
 
 
 def fill(tenant: Tenant, key: str) -> None:
@@ -81,6 +82,8 @@ ATTACKS = {
     "VALUES (gen_random_uuid(), {other_id}, 'x', 1, '', now(), now())",
     "the other's scores": "SELECT controls FROM t_qatest.posture_scoreday",
     "the other's findings": "SELECT facts FROM t_qatest.posture_finding",
+    "the other's resources": "SELECT type FROM t_qatest.posture_azureresource",
+    "the other's rule": "SELECT tags FROM t_qatest.posture_watchrule",
     "how others of its size fare": "SELECT * FROM public.tenants_scoreband",
     "audit": "SELECT * FROM public.tenants_auditentry",
     "rules": "SELECT * FROM public.tenants_rule",
@@ -140,6 +143,21 @@ def test_injected_sql_is_refused(both, name):
             attempt(statement)
         assert attempt("SELECT current_user") == [(f"csc_t{qa.pk}",)]
         assert list(Alert.objects.values_list("provider_id", flat=True)) == ["a1"]
+
+
+def test_no_table_of_another_tenant_nor_of_the_portal_can_be_read(both):
+    """Whatever tables there will be; test_registry.py says which are the portal's alone."""
+    qa, qatest = both
+    closed = [
+        f'{qatest.schema_name}."{table}"' if is_tenants else f'public."{table}"'
+        for table, is_tenants in tables().items()
+        if is_tenants or PUBLIC[table][1] == ""
+    ]
+    assert len(closed) > 40
+    with scope(qa):
+        for name in closed:
+            with pytest.raises(DatabaseError, match="permission denied"):
+                attempt(f"SELECT 1 FROM {name} LIMIT 1")
 
 
 @pytest.mark.parametrize(
