@@ -7,7 +7,9 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -118,3 +120,17 @@ def test_the_log_is_paged(admin: Client) -> None:
     assert older
     again = admin.get(f"{PAGE}{hook.public_id}/{older[0]}").content.decode()
     assert again.count("case.created<span") == 1
+
+
+def test_more_webhooks_take_no_more_queries(admin: Client, qa: Tenant) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert admin.get(PAGE).status_code == 200
+        return len(queries)
+
+    make(admin, places=["qa"])
+    before = count()
+    for number in range(5):
+        admin.post(PAGE, FIELDS | {"name": f"More {number}", "places": ["qa"]})
+    assert Webhook.objects.count() == 6
+    assert count() == before
