@@ -1,7 +1,8 @@
 """Which alerts belong together, and why: scores of pairs, made of what the two share.
 
 A pair's score is a function of the two alerts alone, and it never rises with their distance in
-time. Groups are what such pairs connect, so that the order of arrival does not matter.
+time. Groups are what such pairs connect, so that the order of arrival does not matter; for the
+same reason a weak pair must be refused by its own score: one alone can join two big groups.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Weight:
     """What sharing an entity is worth at once, and after how many hours half of that.
 
     Entities of one `group` say the same (a user and his mailbox): only the best of them counts.
+    A half-life is that of a thing beside others; alone it fades sooner (`Rules.alone`).
     """
 
     points: float
@@ -32,32 +34,35 @@ class Weight:
     group: str
 
 
+INSIDE_ADDRESS = "inside_address"
+"""How an address of a private network ties: it is lent, translated and used again elsewhere."""
 _STRONG = {
     Kind.USER: Weight(1.5, 6, "person"),
     Kind.MAILBOX: Weight(1.5, 6, "person"),
     Kind.DEVICE: Weight(2.0, 8, "device"),
     Kind.IOT_DEVICE: Weight(2.0, 8, "device"),
-    Kind.OAUTH_APP: Weight(2.0, 24, "app"),
-    Kind.SERVICE_PRINCIPAL: Weight(2.0, 24, "app"),
-    Kind.AI_AGENT: Weight(2.0, 24, "app"),
+    Kind.OAUTH_APP: Weight(2.0, 48, "app"),
+    Kind.SERVICE_PRINCIPAL: Weight(2.0, 48, "app"),
+    Kind.AI_AGENT: Weight(2.0, 48, "app"),
     Kind.CLOUD_RESOURCE: Weight(1.5, 6, "resource"),
     Kind.REPOSITORY: Weight(1.5, 6, "resource"),
-    Kind.MAIL: Weight(2.0, 24, "message"),
-    Kind.TEAMS_MESSAGE: Weight(2.0, 24, "message"),
+    Kind.MAIL: Weight(2.0, 48, "message"),
+    Kind.TEAMS_MESSAGE: Weight(2.0, 48, "message"),
 }
 """Only where the alert's own evidence says that they may tie (`AlertEntity.ties`)."""
 _OTHER = {
-    Kind.LOGON_REQUEST: Weight(2.0, 24, "session"),
-    Kind.LOGON_SESSION: Weight(2.0, 24, "session"),
-    Kind.SAS_TOKEN: Weight(2.0, 24, "resource"),
+    Kind.LOGON_REQUEST: Weight(2.0, 48, "session"),
+    Kind.LOGON_SESSION: Weight(2.0, 48, "session"),
+    Kind.SAS_TOKEN: Weight(2.0, 48, "resource"),
     Kind.BLOB_CONTAINER: Weight(2.0, 24, "resource"),
     Kind.BLOB: Weight(2.0, 24, "resource"),
-    Kind.KUBERNETES: Weight(2.0, 12, "resource"),
+    Kind.KUBERNETES: Weight(1.5, 6, "resource"),
     Kind.CONTAINER: Weight(2.0, 12, "resource"),
-    Kind.MAIL_CLUSTER: Weight(2.0, 24, "message"),
+    Kind.MAIL_CLUSTER: Weight(2.0, 48, "message"),
     Kind.URL: Weight(1.4, 12, "link"),
     Kind.DOMAIN: Weight(0.8, 12, "link"),
     Kind.IP: Weight(1.1, 48, "address"),
+    INSIDE_ADDRESS: Weight(0.5, 2, "address"),
     Kind.FILE: Weight(0.5, 12, "file"),
 }
 WEIGHTS: dict[str, Weight] = {str(kind): weight for kind, weight in (_STRONG | _OTHER).items()}
@@ -73,8 +78,10 @@ class Rules:
 
     `onward`, `backward`: points for the order of attack stages. `strangers`: what an address counts
     between alerts about different people. `elsewhere`: points if both name addresses and none in
-    common. `reach`: no alerts further apart are compared.
-    `most_alerts`: of one case.
+    common, and if both name machines and none in common. `minor`: points if neither is more than
+    of low severity. `alone`: how many times as fast all fades if only one sort of what they share
+    could tie.
+    `reach`: no alerts further apart are compared. `most_alerts`: of one case.
     """
 
     weights: Mapping[str, Weight] = field(default_factory=lambda: WEIGHTS)
@@ -83,6 +90,8 @@ class Rules:
     backward: float = -0.2
     strangers: float = 0.5
     elsewhere: float = -0.3
+    minor: float = -0.2
+    alone: float = 2.0
     reach: timedelta = timedelta(hours=48)
     most_compared: int = 16
     most_alerts: int = 150
@@ -96,8 +105,9 @@ class Member:
     """An alert as correlation sees it.
 
     `at`: when it happened, aware. `incident`: Microsoft's incident id or "". `ties`: entity id ->
-    kind, of those that have a weight, without hubs. `phase`: see `alerts.stages`. `addresses`: ids
-    of entities, with hubs. `report`: what tells whether another product reported the same.
+    kind, of those that have a weight, without hubs. `phase`: see `alerts.stages`. `addresses`,
+    `devices`: ids of entities, with hubs. `is_minor`: of low severity or less. `report`: what tells
+    whether another product reported the same.
     """
 
     key: int
@@ -106,6 +116,8 @@ class Member:
     ties: Mapping[int, str] = field(default_factory=dict)
     phase: int = 0
     addresses: frozenset[int] = frozenset()
+    devices: frozenset[int] = frozenset()
+    is_minor: bool = False
     report: Report | None = None
 
 
@@ -140,27 +152,46 @@ def score_of(a: Member, b: Member, shared: Collection[int], rules: Rules = RULES
     """The link by what two alerts share and how near they are; None if that is not enough."""
     earlier, later = (a, b) if (a.at, a.key) <= (b.at, b.key) else (b, a)
     gap_s = (later.at - earlier.at).total_seconds()
-    best: dict[str, tuple[float, int]] = {}
+    best = _best(a, b, shared, gap_s / 3600, rules)
+    onward = step(earlier.phase, later.phase)
+    total = sum(points for points, _ in best) + _circumstances(a, b, onward, rules)
+    if not best or total < rules.threshold - 1e-9 or gap_s > rules.reach.total_seconds():
+        return None
+    terms = sorted(((entity, points) for points, entity in best), key=lambda t: -t[1])
+    return Link(
+        min(a.key, b.key), max(a.key, b.key), "entities", total, gap_s, tuple(terms), onward
+    )
+
+
+def _best(
+    a: Member, b: Member, shared: Collection[int], gap_h: float, rules: Rules
+) -> Collection[tuple[float, int]]:
+    """(points, entity): what is shared, of each group the best."""
+    weights = [(entity, rules.weights[a.ties[entity]]) for entity in shared]
+    can_tie = {weight.group for _, weight in weights if weight.points >= rules.threshold}
+    is_alone = len(can_tie) < 2
+    faded_h = gap_h * rules.alone if is_alone else gap_h
     strangers = _are_strangers(a, b)
-    for entity in shared:
-        weight = rules.weights[a.ties[entity]]
-        points = weight.points * 0.5 ** (gap_s / 3600 / weight.half_life_h)
+    best: dict[str, tuple[float, int]] = {}
+    for entity, weight in weights:
+        points = weight.points * 0.5 ** (faded_h / weight.half_life_h)
         if strangers and weight.group == "address":
             points *= rules.strangers
         known = best.get(weight.group)
         if known is None or (points, -entity) > (known[0], -known[1]):
             best[weight.group] = (points, entity)
-    onward = step(earlier.phase, later.phase)
-    extra = rules.onward if onward > 0 else rules.backward if onward < 0 else 0.0
-    if a.addresses and b.addresses and a.addresses.isdisjoint(b.addresses):
-        extra += rules.elsewhere
-    total = sum(points for points, _ in best.values()) + extra
-    if not best or total < rules.threshold - 1e-9 or gap_s > rules.reach.total_seconds():
-        return None
-    terms = sorted(((entity, points) for points, entity in best.values()), key=lambda t: -t[1])
-    return Link(
-        min(a.key, b.key), max(a.key, b.key), "entities", total, gap_s, tuple(terms), onward
-    )
+    return best.values()
+
+
+def _circumstances(a: Member, b: Member, onward: int, rules: Rules) -> float:
+    """Points for what speaks for or against it besides what they share."""
+    points = rules.onward if onward > 0 else rules.backward if onward < 0 else 0.0
+    for one, other in ((a.addresses, b.addresses), (a.devices, b.devices)):
+        if one and other and one.isdisjoint(other):
+            points += rules.elsewhere
+    if a.is_minor and b.is_minor:
+        points += rules.minor
+    return points
 
 
 def _are_strangers(a: Member, b: Member) -> bool:

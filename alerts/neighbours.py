@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.correlate import NEED_TIES, Link, Member, Rules, reach_of
+from alerts.correlate import INSIDE_ADDRESS, NEED_TIES, Link, Member, Rules, reach_of
 from alerts.hubs import learn_hubs
 from alerts.overlap import PLACE_KINDS, Classifier, OverlapClass, Report
 from alerts.placing import Placed
-from alerts.records import Kind
+from alerts.prepare import INSIDE, SEVERITY_RANK
+from alerts.records import Kind, Severity
 from alerts.rows import as_json, run
 from alerts.stages import phase_of
 
 MOST_NEIGHBOURS = 400
 """Links of one entity that are read for a page; more than that within days is a flood."""
 SETTLED = 2
-ADDRESS = str(Kind.IP)
+ADDRESS, DEVICE = str(Kind.IP), str(Kind.DEVICE)
+MINOR = (SEVERITY_RANK[Severity.INFORMATIONAL], SEVERITY_RANK[Severity.LOW])
 
 COLUMNS = """a.id, a.activity_at, a.incident_id, a.case_id, c.status, a.category, a.provider_id,
   a.service_source, a.detection_source, a.detector_id, a.title, a.created_at, a.severity,
@@ -40,7 +42,7 @@ LEFT JOIN LATERAL (
 WHERE a.id = ANY(%s)
 """  # noqa: S608 only the constant above is put in
 TIES = """
-SELECT l.alert_id, l.entity_id, l.ties, e.kind, h.is_hub
+SELECT l.alert_id, l.entity_id, l.ties, l.roles, e.kind, h.is_hub
 FROM alerts_alertentity l
 CROSS JOIN LATERAL (SELECT kind FROM alerts_entity WHERE id = l.entity_id OFFSET 0) AS e
 LEFT JOIN alerts_hub h ON h.entity_id = l.entity_id
@@ -124,7 +126,7 @@ def _take(known: Known, row: tuple[Any, ...], named: _Named, classifier: Classif
     known.reports[key] = report
     known.members[key] = Member(
         key, at, incident, named.ties[key], phase_of(category), frozenset(named.addresses[key]),
-        report,
+        frozenset(named.devices[key]), severity in MINOR, report,
     )  # fmt: skip
     if status is not None and status >= SETTLED:
         known.closed.add(key)
@@ -145,6 +147,7 @@ class _Named:
     ties: defaultdict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     places: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     addresses: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    devices: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     hubs: set[int] = field(default_factory=set)
     _times: defaultdict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _kinds: dict[int, str] = field(default_factory=dict)
@@ -154,12 +157,9 @@ class _Named:
         weights, names = self.rules.weights, self.known.names
         found: list[tuple[int, int, str]] = []
         rows = run(TIES, [list(alerts)]) if alerts else []
-        for key, entity, is_tie, kind, is_hub in rows:
+        for key, entity, is_tie, roles, named_kind, is_hub in rows:
             names.setdefault(key, set()).add(entity)
-            if kind in PLACE_KINDS:
-                self.places[key].add(entity)
-                if kind == ADDRESS:
-                    self.addresses[key].add(entity)
+            kind = self._take_place(key, entity, named_kind, roles)
             if is_hub:
                 self.hubs.add(entity)
             if kind in weights and (is_tie or kind not in NEED_TIES):
@@ -174,6 +174,18 @@ class _Named:
         for key, entity, kind in found:
             if entity not in self.hubs:
                 self.ties[key][entity] = kind
+
+    def _take_place(self, key: int, entity: int, kind: str, roles: str) -> str:
+        """Note from where and on what; the kind as which it ties."""
+        if kind == DEVICE:
+            self.devices[key].add(entity)
+        if kind not in PLACE_KINDS:
+            return kind
+        self.places[key].add(entity)
+        if kind != ADDRESS:
+            return kind
+        self.addresses[key].add(entity)
+        return INSIDE_ADDRESS if INSIDE in roles.split(",") else kind
 
     def spans(self) -> list[dict[str, object]]:
         """Of each entity of new alerts, the stretches of time within reach."""

@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 
 from alerts.chain import pillar_of, pillars
 from alerts.fingerprint import fingerprint
 from alerts.normalise import Unreadable, normalise
 from alerts.normalise.fields import provider_id
-from alerts.records import AlertRecord, EntityRecord, Severity
+from alerts.records import AlertRecord, EntityRecord, Kind, Severity
 from alerts.scrub import Cleaner
 from tenants.pseudonyms import Pseudonymiser
 
@@ -22,6 +23,14 @@ UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, Type
 """What code that meets a document nobody thought of may raise; it must not stop the page."""
 
 SEVERITY_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+INSIDE = "inside"
+"""Role of an address that means something within one network only."""
+_INSIDE = tuple(
+    map(ip_network, (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8",
+        "169.254.0.0/16", "fc00::/7", "fe80::/10", "::1/128",
+    ))
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +140,28 @@ def prepare(record: AlertRecord, pseudonymiser: Pseudonymiser) -> AlertRow:
 def entity_row(entity: EntityRecord, pseudonymiser: Pseudonymiser, clean: Cleaner) -> EntityRow:
     kind = entity.kind.value
     versions = [pseudonymiser.all_versions(kind, key) for key in entity.identity]
+    roles = [role for role in map(clean.token, entity.roles) if role]
+    if entity.kind is Kind.IP and any(map(_is_inside, entity.identity)):
+        roles.insert(0, INSIDE)
     return EntityRow(
         kind=kind,
         identities=tuple(pseudonyms[0] for pseudonyms in versions),
         older=tuple(older for pseudonyms in versions for older in pseudonyms[1:]),
         names=tuple(pseudonymiser.pseudonym(kind, name) for name in entity.search),
         ties=entity.ties,
-        roles=",".join(filter(None, map(clean.token, entity.roles)))[:120],
+        roles=",".join(roles)[:120],
         verdict=clean.token(entity.verdict)[:40],
         pillar=int(pillar_of(entity.kind)),
     )
+
+
+def _is_inside(identity: str) -> bool:
+    """Whether it is a private, shared (carrier's) or local address. Told now, while it is read."""
+    try:
+        address = ip_address(identity.partition(":")[2])
+    except ValueError:
+        return False
+    return any(address in network for network in _INSIDE)
 
 
 def reject(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> Rejected:

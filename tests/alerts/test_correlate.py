@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.correlate import RULES, Link, Member, components, pairs_of, score_of
+from alerts.correlate import (
+    INSIDE_ADDRESS,
+    RULES,
+    Link,
+    Member,
+    components,
+    pairs_of,
+    score_of,
+)
 from alerts.stages import phase_of, step
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -16,16 +24,27 @@ ENTITIES = {
     "anna": (1, "user"), "bert": (2, "user"), "pc1": (3, "device"), "pc2": (4, "device"),
     "ip1": (5, "ip"), "ip2": (6, "ip"), "url1": (7, "url"), "file1": (8, "file"),
     "file2": (9, "file"), "box": (10, "mailbox"), "dom": (11, "domain"),
+    "ip3": (12, INSIDE_ADDRESS),
 }  # fmt: skip
 ENTRY, GOAL = phase_of("InitialAccess"), phase_of("Impact")
 
 
 def member(
-    key: int, hours: float = 0, incident: str = "", ties: str = "", phase: int = 0
+    key: int,
+    hours: float = 0,
+    incident: str = "",
+    ties: str = "",
+    phase: int = 0,
+    *,
+    minor: bool = False,
 ) -> Member:
     named = dict(ENTITIES[word] for word in ties.split())
-    addresses = frozenset(entity for entity, kind in named.items() if kind == "ip")
-    return Member(key, START + timedelta(hours=hours), incident, named, phase, addresses)
+    addresses, devices = (
+        frozenset(entity for entity, kind in named.items() if kind in kinds)
+        for kinds in (("ip", INSIDE_ADDRESS), ("device",))
+    )
+    at = START + timedelta(hours=hours)
+    return Member(key, at, incident, named, phase, addresses, devices, minor)
 
 
 def groups(*members: Member) -> set[frozenset[int]]:
@@ -46,8 +65,8 @@ def test_one_incident_is_one_group_at_any_distance_in_time() -> None:
 
 
 def test_a_shared_person_ties_for_some_hours() -> None:
-    assert tied(member(1, 0, ties="anna"), member(2, 3.5, ties="anna"))
-    assert not tied(member(1, 0, ties="anna"), member(2, 3.6, ties="anna"))
+    assert tied(member(1, 0, ties="anna"), member(2, 1.7, ties="anna"))
+    assert not tied(member(1, 0, ties="anna"), member(2, 1.8, ties="anna"))
 
 
 def test_two_strong_things_tie_for_longer_than_one() -> None:
@@ -56,19 +75,57 @@ def test_two_strong_things_tie_for_longer_than_one() -> None:
 
 
 def test_a_user_and_his_mailbox_count_once() -> None:
-    assert not tied(member(1, 0, ties="anna box"), member(2, 4, ties="anna box"))
+    assert tied(member(1, 0, ties="anna box"), member(2, 1.7, ties="anna box"))
+    assert not tied(member(1, 0, ties="anna box"), member(2, 1.8, ties="anna box"))
+
+
+def test_a_thing_alone_fades_sooner_than_beside_another() -> None:
+    assert not tied(member(1, 0, ties="anna"), member(2, 3, ties="anna"))
+    assert tied(member(1, 0, ties="anna ip1"), member(2, 10, ties="anna ip1"))
+    assert not tied(member(1, 0, ties="anna file1"), member(2, 6, ties="anna file1"))
+
+
+def test_two_small_alerts_need_to_be_nearer() -> None:
+    one = member(1, 0, ties="anna", minor=True)
+    assert tied(one, member(2, 0.9, ties="anna", minor=True))
+    assert not tied(one, member(2, 1.5, ties="anna", minor=True))
+    assert tied(one, member(2, 1.5, ties="anna"))
 
 
 def test_the_order_of_an_attack_counts() -> None:
-    assert tied(member(1, 0, ties="anna", phase=ENTRY), member(2, 7, ties="anna", phase=GOAL))
-    assert not tied(member(1, 0, ties="anna", phase=GOAL), member(2, 3, ties="anna", phase=ENTRY))
+    assert tied(member(1, 0, ties="anna", phase=ENTRY), member(2, 3.9, ties="anna", phase=GOAL))
+    assert not tied(member(1, 0, ties="anna", phase=GOAL), member(2, 1, ties="anna", phase=ENTRY))
 
 
 def test_addresses_that_differ_speak_against_it() -> None:
-    one, other = member(1, 0, ties="anna ip1"), member(2, 2, ties="anna ip2")
+    one, other = member(1, 0, ties="anna ip1"), member(2, 1, ties="anna ip2")
     assert not tied(one, other)
-    assert tied(one, member(2, 1, ties="anna ip2"))
-    assert tied(one, member(2, 2, ties="anna"))
+    assert tied(one, member(2, 0.6, ties="anna ip2"))
+    assert tied(one, member(2, 1, ties="anna"))
+
+
+def test_machines_that_differ_speak_against_it() -> None:
+    one = member(1, 0, ties="anna pc1")
+    assert not tied(one, member(2, 1, ties="anna pc2"))
+    assert tied(one, member(2, 0.6, ties="anna pc2"))
+    assert tied(one, member(2, 2, ties="anna pc2", phase=GOAL), member(3, 1, ties="anna pc1 pc2"))
+
+
+def test_an_account_that_looks_into_every_machine_makes_no_case_of_them() -> None:
+    def scan(number: int) -> Member:
+        machine, at = 20 + number, START + timedelta(hours=number)
+        ties = {1: "user", 12: INSIDE_ADDRESS, machine: "device"}
+        return Member(number, at, "", ties, 3, frozenset({12}), frozenset({machine}), True)
+
+    assert len(components(map(scan, range(8)))) == 8
+
+
+def test_an_address_of_a_private_network_only_adds() -> None:
+    one = member(1, 0, ties="ip3", phase=ENTRY)
+    assert not tied(one, member(2, 0, ties="ip3", phase=GOAL))
+    assert tied(member(1, 0, ties="ip3 anna"), member(2, 2, ties="ip3 anna"))
+    assert not tied(member(1, 0, ties="ip3 anna"), member(2, 4, ties="ip3 anna"))
+    assert tied(member(1, 0, ties="ip1 anna"), member(2, 4, ties="ip1 anna"))
 
 
 def test_a_file_alone_ties_nothing_but_adds() -> None:
@@ -77,18 +134,18 @@ def test_a_file_alone_ties_nothing_but_adds() -> None:
 
 
 def test_an_address_ties_for_hours_and_no_strangers() -> None:
-    assert tied(member(1, 0, ties="ip1"), member(2, 6, ties="ip1"))
-    assert not tied(member(1, 0, ties="ip1"), member(2, 7, ties="ip1"))
+    assert tied(member(1, 0, ties="ip1"), member(2, 3, ties="ip1"))
+    assert not tied(member(1, 0, ties="ip1"), member(2, 4, ties="ip1"))
     assert not tied(member(1, 0, ties="ip1 anna"), member(2, 0, ties="ip1 bert"))
 
 
 def test_a_chain_joins_beyond_the_window() -> None:
-    assert tied(*(member(n, 3 * n, ties="anna") for n in range(3)))
+    assert tied(*(member(n, 1.5 * n, ties="anna") for n in range(3)))
 
 
 def test_incidents_and_entities_join_through_each_other() -> None:
     assert groups(
-        member(1, 0, "1"), member(2, 0, "1", "pc1"), member(3, 5, "", "pc1"), member(4)
+        member(1, 0, "1"), member(2, 0, "1", "pc1"), member(3, 4, "", "pc1"), member(4)
     ) == {frozenset({1, 2, 3}), frozenset({4})}
 
 

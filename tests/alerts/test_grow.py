@@ -247,6 +247,19 @@ def test_a_person_has_the_last_word_on_hubs(qa, take):
     assert len(partition()) == 2
 
 
+def test_a_private_address_is_no_lasting_tie_and_no_proof(qa, take):
+    seen = [user("anna"), address("10.1.2.3")]
+    take(alert("a", *seen), alert("b", *seen, hours=4, title="B"))
+    assert one("a").case != one("b").case
+    assert (
+        AlertEntity.objects.get(alert=one("a"), entity__kind="ip").roles.split(",")[0] == "inside"
+    )
+    take(alert("c", user("bert"), address("10.1.2.3"), hours=9))
+    Case.objects.update(status=Case.Status.RESOLVED)
+    told = alert("d", user("bert"), address("10.1.2.3"), hours=9) | MDCA
+    assert take(told).cases == 1, "a closed case takes what is proven to be the same only"
+
+
 # --- reasons --------------------------------------------------------------------------------------
 
 
@@ -255,7 +268,7 @@ def test_every_alert_says_why_it_is_in_its_case(qa, take):
     take(
         alert("b", user("anna"), device("pc1"), hours=1, title="B", category="Execution"),
         alert("c", device("pc9"), hours=1.5, incident="7"),
-        alert("d", user("anna"), hours=2, incident="7", title="D"),
+        alert("d", user("anna"), hours=1.6, incident="7", title="D"),
     )
     assert one("a").join_facts is None or one("a").join_facts["by"] == "first"
     told = {key: sentence(one(key).join_facts) for key in "abcd"}

@@ -115,7 +115,7 @@ def test_an_address_ties_no_strangers(qa, take):
 def test_a_late_alert_bridges_two_cases(qa, take):
     take(alert("a1", user("anna")))
     take(alert("a2", device("pc1"), hours=1))
-    counts = take(alert("a3", user("anna"), device("pc1"), hours=2))
+    counts = take(alert("a3", user("anna"), device("pc1"), hours=1.5))
     with scope(qa):
         assert partition() == {frozenset({"a1", "a2", "a3"})}
         assert Case.objects.filter(status=Case.Status.MERGED).count() == 1

@@ -119,13 +119,13 @@ def test_a_merge_is_taken_back_as_it_was(qa, take):
 def test_what_the_portal_merged_can_be_taken_back_too(qa, take):
     take(alert("a0", user("anna")))
     take(alert("b0", device("pc1"), hours=1))
-    take(alert("c0", user("anna"), device("pc1"), hours=2))
+    take(alert("c0", user("anna"), device("pc1"), hours=1.5))
     event = CaseEvent.objects.get(kind="merged")
     assert event.facts["because"]["by"] == "entities"
     regroup.unmerge(qa.pk, event.facts["case"], event.case.version, actor_id=ME)
     assert partition() == {frozenset({"a0", "c0"}), frozenset({"b0"})}
     # Nothing that comes ties the two again.
-    take(alert("c0", user("anna"), device("pc1"), hours=2, updated_hours=5))
+    take(alert("c0", user("anna"), device("pc1"), hours=1.5, updated_hours=5))
     take(alert("d0", user("anna"), device("pc1"), hours=3))
     assert case_of("a0") != case_of("b0")
 
@@ -173,14 +173,14 @@ def test_senseless_splits_are_refused_in_words(qa, take, keys, sentence):
 
 def test_alerts_that_are_never_to_be_tied(qa, take):
     take(alert("a0", user("anna")))
-    take(alert("a1", user("anna"), hours=5))
+    take(alert("a1", user("anna"), hours=3))
     regroup.keep_apart("alerts", *ids("a0", "a1"), actor_id=ME)
     regroup.keep_apart("alerts", *reversed(ids("a0", "a1")), actor_id=ME)
-    take(alert("a2", user("anna"), hours=2.5))
+    take(alert("a2", user("anna"), hours=1.5))
     assert case_of("a0") != case_of("a1")
     (parted,) = regroup.list_apart()
     regroup.allow_again(parted.pk)
-    take(alert("a3", user("anna"), hours=2.6))
+    take(alert("a3", user("anna"), hours=1.6))
     assert case_of("a0") == case_of("a1")
     with pytest.raises(Refused, match="not kept apart"):
         regroup.allow_again(parted.pk)
