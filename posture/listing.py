@@ -50,6 +50,10 @@ class Group:
     row: AzureSubscription | None = None
 
     @property
+    def unknown(self) -> int:
+        return self.total - self.watched - self.unwatched - self.exempt - self.ignored
+
+    @property
     def plans_on(self) -> list[str] | None:
         """Defender for Cloud's plans that are on, None where nobody knows."""
         plans = self.row.plans if self.row else None

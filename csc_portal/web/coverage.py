@@ -183,9 +183,7 @@ def _tenant_page(
         "query": _query(wanted),
         "here": _query(wanted, request.GET.get("after", "")),
         "after": rows[ROWS - 1].pseudonym if len(rows) > ROWS else None,
-        "exemptions": [
-            (one, label(one.covers_kind, one.covers), one.until <= now) for one in exemptions
-        ],
+        "exemptions": [(one, _covered(one), one.until <= now) for one in exemptions],
         "reads": reads,
         "live": live,
         "form": form
@@ -215,6 +213,10 @@ def _line(
 def _place(group: Group, live: LiveNames) -> str:
     key = group.subscription or uuid.UUID(int=0)
     return live.names.get(key) or label("subscription", key)
+
+
+def _covered(one: Exemption) -> str:
+    return label(KIND if one.covers_kind == "resource" else one.covers_kind, one.covers)
 
 
 def _wanted(request: HttpRequest) -> Wanted:
