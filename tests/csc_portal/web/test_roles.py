@@ -24,7 +24,7 @@ from tests.csc_portal.web.url_rules import RULES, Call
 from tests.tenants.test_audit_proof import start_anew
 
 NOT_HERE = frozenset({404})
-DONE = frozenset({200, 204, 302, 400, 422})
+DONE = frozenset({200, 204, 302, 400, 409, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,15 @@ NEEDS: dict[str, Need] = {
     "chain-trend": ANYBODY,
     "case": SEE,
     "case-triage": Need(Right.ACT),
+    "case-news": SEE,
+    "case-regroup": Need(Right.ACT),
+    "case-suppress": Need(Right.MANAGE_RULES),
+    "case-comment": Need(Right.ACT),
+    "case-live": Need(Right.SHOW_NAMES, partly=True),  # the raw document needs a right of its own
+    "entities": ANYBODY,
     "entity": SEE,
+    "entity-live": Need(Right.SHOW_NAMES),
+    "entity-mark": Need(Right.MANAGE_RULES),
     "tenants": ANYBODY,
     "tenant-new": Need(Right.ONBOARD, everywhere=True),
     "onboarding-consent": ANYBODY,

@@ -171,6 +171,38 @@ RULES: dict[str, Rule] = {
             for act in ("assign", "start", "reopen", "nonsense")
         ]
     ),
+    "case-news": Rule(closed=lambda world: [("get", of_case(world, "case-news"), {})]),
+    "case-regroup": Rule(
+        closed=lambda world: [
+            ("post", of_case(world, "case-regroup"),
+             {"do": act, "version": "1", "into": "1", "alert": "1", "case": "1"})
+            for act in ("merge", "split", "unmerge", "apart", "nonsense")
+        ]
+    ),
+    "case-suppress": Rule(
+        closed=lambda world: [
+            ("post", of_case(world, "case-suppress"), {"detection": "1", "suppress_reason": "x"}),
+            ("post", of_case(world, "case-suppress"), {"end": NOBODYS}),
+        ]
+    ),
+    "case-comment": Rule(
+        closed=lambda world: [("post", of_case(world, "case-comment"), {"comment": "x"})]
+    ),
+    "case-live": Rule(
+        closed=lambda world: [
+            ("post", reverse("case-live", args=[world.cases["third"].public_id, what]), {})
+            for what in ("advice", "notes", "raw")
+        ]
+    ),
+    "entities": page("entities", "?tenant=third", "?pillar=identity", "?pillar=nonsense"),
+    "entity-live": Rule(
+        closed=lambda world: [("post", reverse("entity-live", args=[world.entities["third"]]), {})]
+    ),
+    "entity-mark": Rule(
+        closed=lambda world: [
+            ("post", reverse("entity-mark", args=[world.entities["third"]]), {"on": "yes"})
+        ]
+    ),
     "entity": Rule(
         closed=lambda world: [("get", reverse("entity", args=[world.entities["third"]]), {})]
     ),
