@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from csc_portal.embedded.processes import free_port
 from csc_portal.pipeline import run_tenant
+from csc_portal.score import run_score
 from tenants.models import Grant, Tenant, User
 from tests.lab import Processes, customer, forget, wait_for
+from tests.posture.lab import read as read_azure
+from tests.posture.lab import set_rule
 
 PASSWORD = "correct horse battery"
 SLUGS = ("browse-one", "browse-two")
@@ -47,6 +51,9 @@ def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             tenants = [customer(simulator, slug, stories=True) for slug in SLUGS]
             for tenant in tenants:
                 run_tenant(Tenant.objects.select_related("ticketing").get(pk=tenant.pk))
+            run_score(tenants[0], timezone.now())
+            set_rule(tenants[0])
+            read_azure(tenants[0])
             people = [
                 _person("browse-analyst", "analyst", tenants),
                 _person("browse-admin", "admin"),

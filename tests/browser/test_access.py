@@ -34,6 +34,15 @@ PAGES = {
         "/tenants/browse-one/setup/priority/", "/tenants/browse-one/setup/promises/",
         "/tenants/browse-one/setup/end/", "/health/",
     ),
+    "azure": (
+        "/coverage/", "/coverage/browse-one/?state=any", "/coverage/browse-two/",
+        "/tenants/browse-one/setup/coverage/",
+    ),
+    "score": (
+        "/secure-score/", "/secure-score/?sort=week", "/secure-score/browse-one/",
+        "/secure-score/browse-one/?show=all", "/secure-score/browse-two/",
+        "/secure-score/browse-one/MFARegistrationV2/", "/findings/", "/findings/?status=any",
+    ),
     "settings": (
         "/settings/rules/", "/settings/rules/new/", "/settings/detections/",
         "/settings/detections/new/", "/settings/installation/", "/settings/access/",

@@ -91,6 +91,12 @@ NEEDS: dict[str, Need] = {
     "tenant-state": Need(Right.MANAGE_TENANT),
     "tenant-details": SEE,
     "tenant-again": Need(Right.RUN_FEED),
+    "azure": ANYBODY,
+    "azure-export": ANYBODY,  # holds the tenants that may be exported
+    "azure-tenant": SEE,
+    "azure-names": Need(Right.SHOW_NAMES),
+    "azure-exempt": Need(Right.MANAGE_RULES),
+    "azure-resources": Need(Right.EXPORT),
     "secure-score": ANYBODY,
     "findings": ANYBODY,
     "score-tenant": SEE,
