@@ -66,6 +66,7 @@ def task_of_another(world: World, slug: str) -> uuid.UUID:
     return task.public_id
 
 
+FORMATS = ("ndjson", "csv", "ocsf", "ecs")
 READ, WRITE = Scope.CASES_READ, Scope.CASES_WRITE
 RULES: dict[str, Rule] = {
     "api-key": Rule(None, (("get", "key", None),)),
@@ -80,6 +81,16 @@ RULES: dict[str, Rule] = {
     ),
     "api-case-count": Rule(READ, (("get", "cases/count", None),), narrowed("cases/count")),
     "api-case-changes": Rule(READ, (("get", "cases/changes", None),), narrowed("cases/changes")),
+    "api-case-export": Rule(
+        Scope.EXPORT,
+        tuple(("get", f"cases/export?format={kind}", None) for kind in FORMATS),
+        narrowed("cases/export"),
+    ),
+    "api-alert-export": Rule(
+        Scope.EXPORT,
+        tuple(("get", f"alerts/export?format={kind}", None) for kind in FORMATS),
+        narrowed("alerts/export"),
+    ),
     "api-bulk": Rule(WRITE, (("post", "cases/bulk", {"do": "start", "cases": ["{third}"]}),)),
     "api-case": Rule(READ, (), case()),
     "api-case-actions": Rule(
@@ -150,7 +161,7 @@ def make(caller: Caller, world: World, one: Call) -> tuple[int, str]:
         body = {**body, "cases": [str(world.cases["third"].public_id)]}
     with transaction.atomic():
         answer = caller.call(method, path, body)
-        text = answer.content.decode() + str(dict(answer.headers))
+        text = answer.getvalue().decode() + str(dict(answer.headers))
         transaction.set_rollback(True)
     return answer.status_code, text
 

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from csc_portal.sync import CursorOfAnotherLife, Position, changes_since
 from tenants.models import Tenant
-from tenants.onboarding import NewTenant, create_tenant, erase_tenant
-from tests.lab import new_slug, wait_for
+from tests.lab import wait_for
 
 CASES, WRITERS = 5, 3
 TOUCH = """
@@ -30,50 +29,46 @@ ON CONFLICT (tenant_id, case_id) DO UPDATE SET title = excluded.title, change = 
 """
 REMOVE = "DELETE FROM tenants_queueentry WHERE tenant_id = %s AND case_id = %s"
 OLDEST_OPEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-TRUTH = "SELECT public_id, title FROM tenants_queueentry WHERE tenant_id = %s"
+TRUTH = "SELECT public_id, title FROM tenants_queueentry"
 
 
 class Store:
-    """Writers with a transaction each, as workers have; and a program that keeps a copy."""
+    """A writer a tenant, each with a transaction of its own: within one tenant the counts of the
+    queue let writers wait for each other. And a program that keeps a copy of all.
+    """
 
-    def __init__(self, tenant: Tenant) -> None:
-        self.tenant = tenant
+    def __init__(self, tenants: list[Tenant]) -> None:
+        self.tenants = tenants
+        self.tenant_ids = [tenant.pk for tenant in tenants]
         self.writers: list[psycopg.Connection] = []
-        for _ in range(WRITERS):
+        for tenant in tenants:
             one = psycopg.connect(settings.BACKING.database_url, autocommit=True)
             one.execute(f"SET ROLE {settings.DATABASES['default']['NAME']}_t{tenant.pk}")
             self.writers.append(one)
-        self.ids = [uuid.uuid5(tenant.public_id, str(number)) for number in range(CASES)]
         self.titles = 0
         self.reset()
 
     def reset(self) -> None:
         for one in self.writers:
             one.execute("ROLLBACK")
-        self.writers[0].execute(
-            "DELETE FROM tenants_queueentry WHERE tenant_id = %s", [self.tenant.pk]
-        )
-        self.writers[0].execute(
-            "DELETE FROM tenants_queuetombstone WHERE tenant_id = %s", [self.tenant.pk]
-        )
-        self.held: dict[int, int] = {}
+            for table in ("queueentry", "queuetombstone", "queuerollup"):
+                one.execute(f"DELETE FROM tenants_{table}")
         self.position = Position()
         self.copy: dict[uuid.UUID, str] = {}
         self.told: set[tuple[uuid.UUID, str]] = set()
 
+    def id_of(self, writer: int, case: int) -> uuid.UUID:
+        return uuid.uuid5(self.tenants[writer].public_id, str(case))
+
     def write(self, writer: int, case: int, is_removal: bool) -> None:
-        """Not a case that another open transaction holds: that writer would wait for ever."""
-        if self.held.get(case, writer) != writer:
-            return
-        self.held[case] = writer
-        one = self.writers[writer]
+        one, tenant_id = self.writers[writer], self.tenant_ids[writer]
         if one.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
             one.execute("BEGIN")
         if is_removal:
-            one.execute(REMOVE, [self.tenant.pk, case])
+            one.execute(REMOVE, [tenant_id, case])
             return
         self.titles += 1
-        one.execute(TOUCH, [self.tenant.pk, case, self.ids[case], f"title {self.titles}"])
+        one.execute(TOUCH, [tenant_id, case, self.id_of(writer, case), f"title {self.titles}"])
 
     def settle(self) -> None:
         """Until nobody's older transaction is open: the server has work of its own, too."""
@@ -85,10 +80,9 @@ class Store:
 
     def end(self, writer: int, is_kept: bool) -> None:
         self.writers[writer].execute("COMMIT" if is_kept else "ROLLBACK")
-        self.held = {case: by for case, by in self.held.items() if by != writer}
 
     def read(self, limit: int) -> bool:
-        found = changes_since(self.position, [self.tenant.pk], limit)
+        found = changes_since(self.position, self.tenant_ids, limit)
         assert len(found.items) <= limit
         for one in found.items:
             if one.row is None:
@@ -102,7 +96,7 @@ class Store:
         return found.has_more
 
     def truth(self) -> dict[uuid.UUID, str]:
-        return dict(self.writers[0].execute(TRUTH, [self.tenant.pk]).fetchall())
+        return dict(row for one in self.writers for row in one.execute(TRUTH).fetchall())
 
     def close(self) -> None:
         for one in self.writers:
@@ -110,14 +104,12 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(django_db_setup, django_db_blocker) -> Iterator[Store]:
+def store(_tenants, django_db_blocker) -> Iterator[Store]:
     with django_db_blocker.unblock():
-        new = NewTenant(new_slug("sync"), "Sync", uuid.uuid4(), uuid.uuid4(), "csc-app-credential")
-        tenant = create_tenant(new)
-        found = Store(tenant)
+        found = Store(list(_tenants.values()))
         yield found
+        found.reset()
         found.close()
-        erase_tenant(tenant)
         connection.close()
 
 
@@ -130,7 +122,7 @@ STEP = st.one_of(
 
 
 @bounded(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -159,7 +151,7 @@ def test_who_began_first_and_ends_last_is_not_missed(store: Store) -> None:
     store.end(0, is_kept=True)
     store.settle()
     assert not store.read(10)
-    assert set(store.copy) == set(store.ids[:2])
+    assert set(store.copy) == {store.id_of(0, 0), store.id_of(1, 1)}
 
 
 def test_what_left_the_queue_leaves_the_copy(store: Store) -> None:
@@ -169,9 +161,9 @@ def test_what_left_the_queue_leaves_the_copy(store: Store) -> None:
         store.end(0, is_kept=True)
         store.settle()
         store.read(10)
-        assert (store.ids[2] in store.copy) is not is_removal
+        assert (store.id_of(0, 2) in store.copy) is not is_removal
 
 
 def test_a_cursor_of_another_database_is_told(store: Store) -> None:
     with pytest.raises(CursorOfAnotherLife):
-        changes_since(Position(2**60), [store.tenant.pk], 5)
+        changes_since(Position(2**60), store.tenant_ids, 5)
