@@ -47,7 +47,7 @@ class WebhookForm(forms.Form):
     )
     events = forms.MultipleChoiceField(
         label="Events",
-        choices=[(kind.value, f"{told} ({kind.value})") for kind, told in EXPLAINED.items()],
+        choices=[(kind.value, f"{kind.value}: {told}") for kind, told in EXPLAINED.items()],
         widget=forms.SelectMultiple(attrs={"size": len(EXPLAINED)}),
         help_text="Hold Ctrl to choose several.",
     )
