@@ -9,6 +9,7 @@ names of agents are not kept: a count, and a pseudonym.
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,10 @@ IDS_A_QUERY = 500
 FORGOTTEN_AFTER = timedelta(days=30)
 """A closed ticket is not looked at one by one any more; a change that is told still counts."""
 OURS = "[CSC-"
+_A_TIME = re.compile(
+    r"\d{9,17}(\.\d{1,9})?"
+    r"|\d{1,4}([-/.])\d{1,2}\2\d{1,4}[T ,]{1,2}\d{1,2}:\d\d(:\d\d)?[\d.:Z +-]{0,12}"
+)
 SOONEST = timedelta(minutes=1)
 FRESH = timedelta(minutes=2)
 
@@ -123,8 +128,8 @@ def _stamp(there: TicketRef, now: datetime) -> str:
     """Of the change that was seen; "" while another in the same second may be to come."""
     try:
         at = datetime.fromisoformat(there.changed)
-    except ValueError:
-        return there.changed[:40]
+    except ValueError:  # a time of some other kind; anything else might be a text of people
+        return there.changed[:40] if _A_TIME.fullmatch(there.changed[:40]) else ""
     at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return there.changed[:40] if now - at > FRESH else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from clients.errors import Rejected
 from tests.ticketing.desks import from_the_guide
 from ticketing.adapters import registry
-from ticketing.adapters.base import DELETED, STATES
+from ticketing.adapters.base import DELETED, STATES, TicketRef
 from ticketing.checking import problems_of
 from ticketing.endings import follow, read_endings, side
-from ticketing.sync import pause
+from ticketing.sync import _stamp, pause
 from ticketing.webhooks import describe_webhook
 
 states = st.sampled_from(sorted(STATES - {DELETED}))
@@ -91,3 +91,22 @@ def test_the_pace() -> None:
     assert pause(25 * minute, **{**usual, "has_webhook": True}) == 30 * minute
     assert pause(timedelta(), **{**usual, "failed": True}) == 2 * minute
     assert pause(timedelta(hours=2), **{**usual, "failed": True}) == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ("2026-11-20T08:00:00Z", "2026-11-20T08:00:00Z"),
+        ("1763625600", "1763625600"),
+        ("20/11/2026 08:00:00", "20/11/2026 08:00:00"),
+        ("192.0.2.1", ""),
+        ("+41 79 555 12 34", ""),
+        ("Anna called", ""),
+        ("anna@contoso.com", ""),
+        ("", ""),
+    ],
+)
+def test_of_the_time_of_a_change_nothing_but_a_time_is_kept(changed: str, kept: str) -> None:
+    """A description may name the wrong field."""
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert _stamp(TicketRef("7", "", "open", changed=changed), now) == kept
