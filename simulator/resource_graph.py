@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from simulator import kusto
 from simulator.answers import arm_error, json_body
-from simulator.arm import enter, groups_of, readable, reply, resources_of
+from simulator.arm import enter, groups_of, readable, reply
 from simulator.directory import Directory
 from simulator.store import Document
 from simulator.traffic import ARM_LIMITS
@@ -98,8 +98,8 @@ def _tables(directory: Directory, scope: set[str], query: str) -> dict[str, list
 
 
 def _resources(directory: Directory, scope: set[str]) -> list[Document]:
-    rows = [row for one in sorted(scope) for row in resources_of(directory, one)]
-    return [_graph_row(directory, row) for row in rows]
+    rows = directory.resources.items()
+    return [_graph_row(directory, row) for key, row in rows if key.split("/", 3)[2] in scope]
 
 
 def _graph_row(directory: Directory, row: Document) -> Document:
