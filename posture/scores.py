@@ -226,22 +226,21 @@ class Drop:
 def find_drop(days: Sequence[Score], open_since: date | None = None) -> Drop | None:
     """Whether the newest day lies below the best of the week before it, by own doing.
 
-    `open_since`: the day that an open finding compares with: that lasts until the points are back.
-    If that day is forgotten, or its points are back, the week is looked at as ever.
+    `open_since`: the day that an open finding compares with: that lasts until the points are back,
+    or the day is forgotten. The larger of two drops is told.
     """
     known = sorted((one for one in days if one.percent is not None), key=lambda one: one.day)
     if len(known) < 2:
         return None
-    newest = known[-1]
+    newest, found = known[-1], []
+    week = [one for one in known[:-1] if newest.day - one.day <= LOOK_BACK]
+    if week:
+        best = _drop(max(week, key=lambda one: (one.percent or 0, one.day)), newest)
+        found += [best] if best.change.own <= -DROP_PERCENT else []
     for one in known[:-1]:
         if one.day == open_since and compare(one, newest).own <= -BACK_PERCENT:
-            return _drop(one, newest)
-    week = [one for one in known[:-1] if newest.day - one.day <= LOOK_BACK]
-    if not week:
-        return None
-    best = max(week, key=lambda one: (one.percent or 0, one.day))
-    found = _drop(best, newest)
-    return found if found.change.own <= -DROP_PERCENT else None
+            found.append(_drop(one, newest))
+    return min(found, key=lambda drop: (drop.change.own, drop.since), default=None)
 
 
 def _drop(before: Score, now: Score) -> Drop:

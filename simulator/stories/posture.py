@@ -125,6 +125,10 @@ CONTROLS: tuple[tuple[str, str, str, str, int, float], ...] = (
         0.2,
     ),
 )
+COSTS = ("Low", "Moderate", "High")
+TIERS = ("Core", "Defense in Depth")
+THREATS = ("Account Breach", "Data Exfiltration", "Elevation of Privilege", "Phishing or Whaling")
+FALLING, FALLS_FOR_DAYS = "scid_96", 3
 
 
 def fill(directory: Directory, estate: Estate, seed: int) -> None:
@@ -285,16 +289,16 @@ def _scores(directory: Directory, rng: Random) -> None:
             "controlCategory": category,
             "title": title,
             "deprecated": name == "OneAdmin",
-            "implementationCost": "Low",
+            "implementationCost": COSTS[rank % 3],
             "lastModifiedDateTime": stamp,
             "maxScore": float(most),
             "rank": rank,
             "remediation": f"Open the portal and switch on <b>{title}</b>.",
             "remediationImpact": "Users <i>may</i> be asked once.",
             "service": service,
-            "threats": ["Account Breach", "Data Exfiltration"],
-            "tier": "Core",
-            "userImpact": "Low",
+            "threats": [THREATS[rank % 4], THREATS[(rank + 1) % 4]],
+            "tier": TIERS[rank % 4 // 2],
+            "userImpact": COSTS[rank % 4 % 3],
             "complianceInformation": [],
             "controlStateUpdates": [
                 {
@@ -318,10 +322,15 @@ def _scores(directory: Directory, rng: Random) -> None:
 def _score(
     directory: Directory, day: Any, shares: dict[str, float], rng: Random, vendor: Document
 ) -> tuple[str, Document]:
-    wobble = rng.uniform(-0.05, 0.03)
+    wobble = rng.uniform(-0.015, 0.01)
+    # Half of the directories lost points some days ago.
+    falls = int(directory.guid[-1], 16) % 2 == 0
+    falls = falls and moments.now() - day < timedelta(days=FALLS_FOR_DAYS)
     controls = []
     for name, title, category, _, most, _ in CONTROLS:
         share = min(1.0, max(0.0, shares[name] + (wobble if 0 < shares[name] < 1 else 0)))
+        if name == FALLING and falls:
+            share = 0.05
         controls.append(
             {
                 "controlCategory": category,

@@ -186,6 +186,13 @@ def test_an_old_high_is_no_drop_unless_it_is_open() -> None:
     assert still.change.own == -10.0
 
 
+def test_the_larger_of_two_drops_is_told() -> None:
+    days = [score(20, {"a": 55}), score(3, {"a": 70}), score(0, {"a": 50})]
+    drop = find_drop(days, DAY - timedelta(days=20))
+    assert drop is not None
+    assert (drop.since, drop.change.own) == (DAY - timedelta(days=3), -20.0)
+
+
 def test_a_drop_ends_when_the_points_are_back() -> None:
     since = DAY - timedelta(days=2)
     fallen = score(1, {"a": 50})

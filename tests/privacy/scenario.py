@@ -8,15 +8,24 @@ import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
+import pytest
 import requests
 
 from alerts.assets import follow_group, make_class, refresh_groups, take_list
 from alerts.live_user import LiveUser, read_user
 from alerts.models import Alert, AlertFact, AssetMember, Case, Decision, Quarantined, WatchHit
+from alerts.rules import LONGEST_REASON, Refused, check_text
+from alerts.triage import resolve
+from csc_portal.comments import Commented, send_comment
+from csc_portal.outcome import carry_outcome
+from csc_portal.webhooks.events import Kind
+from csc_portal.webhooks.hooks import NewWebhook, create_webhook
 from simulator import Simulator
-from tenants.directories import graph_for, pseudonymiser_for
-from tenants.models import Grant, QueueEntry, Tenant, User
+from tenants.directories import graph_for, master_keys, pseudonymiser_for
+from tenants.models import Grant, QueueEntry, Tenant, TicketConnection, User
+from tenants.push_keys import webhook_token
 from tenants.scope import granted, scope
 from tests import payloads
 from tests.alerts.documents import PREFIX, alert, stamp, user
@@ -32,7 +41,10 @@ from tests.lab import (
     unplanned,
     wait_for,
 )
+from tests.privacy.api_calls import call_api
+from tests.privacy.azure import SeenAzure, read_azure
 from tests.privacy.canaries import Marks, disguises
+from tests.privacy.score import CONTROL, read_score
 
 CONSTRUCTED = "microsoft/alerts_v2-all-48-evidence-types-constructed"
 LEGACY = "microsoft/legacy-alert-get-beta"
@@ -59,7 +71,11 @@ class Scenario:
     person: str = ""
     shown: str = ""
     found: str = ""
+    steps: str = ""
+    score: dict = field(default_factory=dict)
     live: LiveUser = field(default_factory=LiveUser)
+    commented: Commented | None = None
+    azure: SeenAzure | None = None
 
     def evidence_alerts(self) -> list[dict]:
         """Every evidence type with all fields planted: as Microsoft spells its lists, and not."""
@@ -210,6 +226,7 @@ class Scenario:
         broken = [one for one in self.broken_documents() if _is_storable(one)]
         control.add_alerts(self.slug, [*documents, *broken])
         self._order_faults()
+        self._make_webhook()
         self.processes.beat()
         self.processes.worker("slow", SLOW, 1)
         self.processes.worker()
@@ -220,7 +237,77 @@ class Scenario:
         wait_for(self.facts, 60, "the sign-in was looked up")
         wait_for(self.watched, 60, "the watch found what followed, and the case was judged")
         self.lists()
+        self._carry_outcomes()
+        self.score = read_score(self.simulator, self.processes, self.marks, self.slug)
         self._look_at_pages()
+        self.azure = read_azure(self.simulator, self.marks, reread(self.slug))
+
+    def _make_webhook(self) -> None:
+        """Of every event, for a receiver that is not there."""
+        keeper = User.objects.create_user(f"keeper-{self.slug}")
+        Grant.objects.create(user=keeper, tenant=reread(self.slug), role="admin")
+        events = [kind.value for kind in Kind]
+        new = NewWebhook("Canary", "https://127.0.0.1:1/hook", events)
+        create_webhook(keeper, new, actor=keeper.username)
+
+    def _carry_outcomes(self) -> None:
+        """What people write anywhere, and refusals that quote it."""
+        control, like = self.simulator.control, self.marks.like
+        word, tenant = like("x"), reread(self.slug)
+        TicketConnection.objects.filter(tenant=tenant).update(options={"resolution_field": "end"})
+        with scope(tenant):
+            case = Case.objects.exclude(ticket_ref="").get(alerts__provider_id="late-1")
+            for text in (like("a@b"), f"from {like('192.0.2.1')}", like("C:\\x\\y")):
+                with pytest.raises(Refused):
+                    check_text(text, "reason", LONGEST_REASON)
+        number = int(case.ticket_ref)
+        self._ring_at_the_ingress(tenant.ticketing.public_id)
+        control.add_note(self.slug, number, f"<p>{word} told {like('a@b')}</p>")
+        said = {
+            "responder_id": int(self.marks.number),
+            "subject": word,
+            "custom_fields": {"x": word},
+        }
+        control.change_ticket(self.slug, number, **said)
+        self.commented = send_comment(
+            tenant, case.pk, f"{word} is {like('a@b')}", "c" * 12,
+            actor_id=1, author=like("a@b"), to_microsoft=True,
+        )  # fmt: skip
+        comments = [{"comment": word, "createdByDisplayName": like("a@b")}]
+        control.change_alert(self.slug, "late-1", comments=comments, assignedTo=like("a@b"))
+        for service, method in (("graph", "PATCH"), ("freshservice", "PUT")):
+            body = {"error": {"code": f"Bad {word}", "message": word}, "description": word}
+            order = {"service": service, "method": method, "directory": self.slug, "body": body}
+            control.fault("status", status=400, count=1, **order)
+        with scope(tenant):
+            seen = {case.pk: Case.objects.get(pk=case.pk).version}
+            assert resolve(tenant.pk, seen, actor_id=1, verdict="truePositive").changed
+        carry_outcome(tenant, patience_s=5, read_tickets=True)
+        control.change_ticket(self.slug, number, status=5, custom_fields={"end": word})
+        carry_outcome(tenant, patience_s=5, read_tickets=True)
+
+    def _ring_at_the_ingress(self, connection: UUID) -> None:
+        """Webhooks with everything in them, from a stranger and from the help desk."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        words = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+        self.processes.python("ingress", "-m", "gunicorn", "csc_portal.ingress.wsgi", *words)
+        url = f"http://127.0.0.1:{port}/webhooks/tickets/{connection}/"
+        token = webhook_token(master_keys()[0][1], connection)
+        word = self.marks.like("x")
+
+        def ring(value: str) -> int:
+            headers = {"Authorization": f"Bearer {value}", "User-Agent": word}
+            try:
+                return requests.post(
+                    f"{url}?{word}", json={word: [word]}, headers=headers, timeout=15
+                ).status_code
+            except requests.ConnectionError:
+                return 0
+
+        wait_for(lambda: ring(word), 30, "the ingress answers")
+        assert [ring(word), ring(token)] == [401, 202]
 
     def _order_faults(self) -> None:
         control, word = self.simulator.control, self.marks.like("x")
@@ -300,12 +387,20 @@ class Scenario:
         web.post("/names/toggle/", on="yes")
         self.shown = web.post("/names/", case=cases[:50])
         self.found = web.post("/search/", text=self.person)
-        for path in ("/", "/chain/", "/health/", "/audit/", f"/tenants/{self.slug}/"):
+        score = f"/secure-score/{self.slug}/"
+        self.steps = web.get(f"{score}{CONTROL}/")
+        for path in ("/", "/chain/", "/health/", "/audit/", f"/tenants/{self.slug}/", score,
+                     "/secure-score/", "/findings/"):  # fmt: skip
             web.get(path)
         web.get(f"/?text={self.person}")
         for case in cases[:3]:
-            web.get(f"/cases/{case}/")
+            for tab in ("overview", "alerts", "timeline", "sign-ins", "related", "raw", "print"):
+                web.get(f"/cases/{case}/?tab={tab}")
+            for what in ("advice", "notes", "raw"):
+                web.post(f"/cases/{case}/live/{what}/", alert=1)
+        web.get("/entities/")
         web.get(f"/{self.person}/")  # 404
+        call_api(web.url, analyst, self.marks, cases[0], self.person)
 
     def queue_up(self) -> None:
         """Workers stand still while beat goes on, so that tasks lie in the broker."""
@@ -322,7 +417,7 @@ class _Browser:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self._url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
         words = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
         processes.python("web", "-m", "gunicorn", "csc_portal.wsgi", *words)
         self._session = requests.Session()
@@ -331,7 +426,7 @@ class _Browser:
 
     def _is_up(self) -> bool:
         try:
-            return self._session.get(f"{self._url}/healthz", timeout=5).status_code == 200
+            return self._session.get(f"{self.url}/healthz", timeout=5).status_code == 200
         except (requests.ConnectionError, requests.Timeout):
             return False
 
@@ -344,11 +439,11 @@ class _Browser:
         self._token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
 
     def get(self, path: str) -> str:
-        return self._session.get(f"{self._url}{path}", timeout=30).text
+        return self._session.get(f"{self.url}{path}", timeout=30).text
 
     def post(self, path: str, **form: object) -> str:
         form["csrfmiddlewaretoken"] = self._token
-        answer = self._session.post(f"{self._url}{path}", data=form, timeout=30)
+        answer = self._session.post(f"{self.url}{path}", data=form, timeout=30)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer.text
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from alerts.models import Alert
 from csc_portal.celery import app
 from csc_portal.embedded.programs import postgres_program
+from tenants.models import WebhookDelivery
 from tenants.scope import scope
 from tests.environment import HOME, SIMULATOR
 from tests.lab import reread, wait_for
@@ -119,10 +120,26 @@ def test_everything_happened(simulator, scenario):
     assert all(fault["hits"] for fault in simulator.control.faults())
     assert scenario.marks.word in scenario.shown, "names were shown"
     assert "User " in scenario.found, "the person was found"
+    assert scenario.marks.word in scenario.steps, "steps were read live"
+    assert scenario.score["secure_score"]["findings_opened"] == 1, scenario.score
     facts = scenario.facts()
     assert facts["sign_in"]["matched_by"] == "request_id"
     assert [one["operation"] for one in facts["audits"]] == ["role_given", "consent_given"]
     assert facts["risk"]["level"] == "other"
+    told = WebhookDelivery.objects.filter(tenant_id=reread(scenario.slug).pk)
+    assert {"case.created", "decision.made"} <= set(told.values_list("kind", flat=True))
+    assert told.exclude(problem="").exists()
+    azure = scenario.azure
+    assert azure is not None
+    assert (azure.resources, azure.by_listing, azure.findings) == (2, 1, 2)
+    assert scenario.marks.word in azure.with_names
+    assert scenario.marks.word not in azure.without
+    assert scenario.commented is not None
+    assert scenario.commented.where == ("ticket", "microsoft")
+    with scope(reread(scenario.slug)):
+        case = Alert.objects.get(provider_id="late-1").case
+        kinds = set(case.events.values_list("kind", flat=True))
+    assert {"resolved", "commented", "ticket_noted", "ticket_assigned"} <= kinds
     assert scenario.marks.hexadecimal in scenario.live.sign_ins[0].id.replace("-", "")
 
 
@@ -155,7 +172,14 @@ def test_the_broker_with_tasks_waiting(scenario, wanted, control_marks):
 def test_the_logs(scenario, wanted, logged, control_marks):
     paths = files_below(scenario.processes.logs)
     names = {path.name for path in paths}
-    assert {"worker.log", "slow.log", "beat.log", "web.log", "replay-broken.json.log"} <= names
+    assert {
+        "worker.log",
+        "slow.log",
+        "beat.log",
+        "web.log",
+        "ingress.log",
+        "replay-broken.json.log",
+    } <= names
     assert wanted.in_files(paths) == []
     assert logged
     assert wanted.hits("\n".join(logged).encode()) == []

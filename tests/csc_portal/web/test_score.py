@@ -8,7 +8,9 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from csc_portal.score import run_score
 from csc_portal.score_chart import chart
@@ -178,6 +180,30 @@ def test_findings_have_a_list_of_their_own(sign_in, scored: Tenant, world: World
         settle("score_dropped", [], NOW)
     assert "70.0 to 63.0" not in text(client, "/findings/")
     assert "70.0 to 63.0" in text(client, "/findings/?status=closed")
+
+
+@pytest.mark.parametrize(
+    ("address", "pinned"), [("/secure-score/", 5), ("/secure-score/qa/", 7), ("/findings/", 5)]
+)
+def test_more_tenants_ask_no_more_queries(
+    sign_in, scored: Tenant, world: World, address: str, pinned: int
+) -> None:
+    client = sign_in("admin")
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            text(client, address)
+        return len(captured)
+
+    few = count()
+    standing = scored.score_standing
+    Tenant.objects.filter(pk__in=[one.pk for one in world.tenants.values()]).update(
+        score_percent=50, score_standing=standing
+    )
+    for slug in ("qatest", "third"):
+        with scope(world.tenants[slug]):
+            settle("score_dropped", [Found("score", 3, "Fell"), Found("other", 2, "Too")], NOW)
+    assert (few, count()) == (pinned, pinned)
 
 
 def test_a_curve_needs_two_days_and_labels_do_not_lie_on_each_other() -> None:
