@@ -32,6 +32,7 @@ from tenants.scope import scope
 from ticketing.models import Delivery, Ticket
 
 CASE = OpenApiParameter("case", OpenApiTypes.UUID, "query", description="Of this case alone")
+FIRST_YEAR = 2000
 LONGEST_REPORT = timedelta(days=31)
 
 
@@ -163,7 +164,10 @@ def time_of(query: QueryDict, name: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(query[name])
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        if at.year < FIRST_YEAR:
+            raise ValueError("before anything")
+        return at
     except (ValueError, OverflowError):
         told = "This is no time. Write it as 2026-11-20T08:00:00Z."
         raise bad_fields(FieldError(name, told)) from None

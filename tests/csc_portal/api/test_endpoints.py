@@ -80,7 +80,8 @@ def test_every_error_has_the_one_shape(key_of, stranger, world: World, settings)
     problem(caller.get("cases", Accept="text/html"), 406, "not-acceptable")
     path = f"/api/v1/cases/{world.cases['qa'].public_id}/actions"
     problem(client.post(path, "<x/>", content_type="text/xml"), 415, "unsupported-media-type")
-    for body in ("{", "[]", "null", '"x"', "\x00"):
+    odd = ("{", "[]", "null", '"x"', "\x00", "[" * 100_000, '{"do": "\\ud800"}', '{"do": NaN}')
+    for body in (*odd, '{"do": "assign", "assignee_id": ' + "9" * 5_000 + "}"):
         assert client.post(path, body, content_type="application/json").status_code == 400
     large = "x" * (2 * 1024 * 1024 + 1)
     problem(client.post(path, large, content_type="application/json"), 413, "too-large")
@@ -256,6 +257,8 @@ def test_tenants_records_rules_and_audit(key_of, world: World) -> None:
     listed = caller.get("audit?action=api_key_made&limit=1").json()["items"]
     assert listed[0]["subject"] == f"key {caller.key.prefix}"
     problem(caller.get("audit?since=x"), 400, "validation")
+    early = "reports/auto-closed?tenant=qa&until=0001-01-01T00:00:00Z"
+    problem(caller.get(early), 400, "validation")
     workers = key_of("analyst", [world.tenants["qa"]]).get("tenants/qa/workers").json()["items"]
     assert len(workers) == 2
 
