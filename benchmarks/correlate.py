@@ -30,8 +30,8 @@ from tenants.onboarding import NewTenant, create_tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
 from tenants.scope import scope
 
-SEEDS = tuple(range(9001, 9013))
-"""Used here alone: neither by tests nor for choosing the weights (those were 501 to 512)."""
+SEEDS = tuple(range(20001, 20013))
+"""Used here alone: neither by tests nor for choosing the weights (those were 501 to 560)."""
 START = datetime(2026, 10, 1, 6, 0, tzinfo=UTC)
 DAYS = 14
 STORIES_A_DAY = 3
