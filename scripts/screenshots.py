@@ -47,13 +47,16 @@ def of_a_case(page: Page, url: str) -> None:
     take(page, url + first_case(page), "case")
     page.goto(f"{url}/?closed_by=proof")
     proven = first_case(page)
-    take(page, url + proven, "case-proof")
+    page.goto(url + proven)
+    page.mouse.wheel(0, 340)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=IMAGES / "case-proof.png")
     page.goto(f"{url}{proven}?tab=sign-ins")
     page.locator(".live-form button").first.click()
     page.locator(".live-part table").first.wait_for()
     page.screenshot(path=IMAGES / "case-sign-ins.png")
     page.goto(f"{url}{proven}?tab=evidence")
-    person = page.locator('a[href*="/entities/"]').first.get_attribute("href")
+    person = page.locator('.evidence-table a[href*="/entities/"]').first.get_attribute("href")
     take(page, f"{url}{person}", "entity")
 
 

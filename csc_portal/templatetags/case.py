@@ -149,7 +149,7 @@ def request_label(request: object) -> str:
         found = uuid.UUID(str(request))
     except ValueError:
         return "a sign-in without an id"
-    return label("sign-in", found).capitalize()
+    return label("sign-in", found)
 
 
 @register.filter
