@@ -55,6 +55,7 @@ def scenario(
         finally:
             processes.stop()
             simulator.control.clear_faults()
-            User.objects.filter(username=f"analyst-{found.slug}").delete()
+            for name in ("analyst", "keeper"):
+                User.objects.filter(username=f"{name}-{found.slug}").delete()
             forget([found.slug])
             connection.close()
