@@ -19,7 +19,7 @@ from csc_portal.api.bulk_run import carry_out
 from csc_portal.api.documented import IDEMPOTENCY, errors
 from csc_portal.api.once import once
 from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
-from csc_portal.api.problems import FieldError, bad_fields
+from csc_portal.api.problems import FieldError, Problem, bad_fields
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from tenants.audit import record
@@ -68,9 +68,7 @@ class BulkCases(ApiView):
             task.refresh_from_db()
             return _accepted(task), {"task": task.pk}
 
-        return once(
-            request, self.key, run, lambda ref: _accepted(ApiTask.objects.get(pk=ref["task"]))
-        )
+        return once(request, self.key, run, _accepted_before)
 
 
 class OneTask(ApiView):
@@ -125,6 +123,13 @@ def _own(view: ApiView, public_id: uuid.UUID) -> ApiTask:
     if task is None:
         raise Http404
     return task
+
+
+def _accepted_before(ref: dict[str, Any]) -> Response:
+    task = ApiTask.objects.filter(pk=ref["task"]).first()
+    if task is None:
+        raise Problem(409, "The task of this Idempotency-Key is not there any more.")
+    return _accepted(task)
 
 
 def _accepted(task: ApiTask) -> Response:

@@ -33,9 +33,9 @@ OPERATIONS = {
 # A valid cursor, an action with all that it needs and a tenant of the key can't be made up.
 LEFT_OUT = [positive_data_acceptance]
 ROLES: dict[str, tuple[Callable[[Callable[..., Caller], World], Caller], int, int]] = {
-    "admin": (lambda key_of, w: key_of(), 5, 3),
-    "viewer of A": (lambda key_of, w: key_of("viewer", [w.tenants["qa"]]), 2, 1),
-    "CISO of A": (lambda key_of, w: key_of("customer_ciso", [w.tenants["qa"]]), 2, 1),
+    "admin": (lambda key_of, w: key_of(), 3, 2),
+    "viewer of A": (lambda key_of, w: key_of("viewer", [w.tenants["qa"]]), 1, 1),
+    "CISO of A": (lambda key_of, w: key_of("customer_ciso", [w.tenants["qa"]]), 1, 1),
 }
 
 
