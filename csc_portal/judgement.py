@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 HURRY_S = 4.0
 """A poll asks about what it brought for so long; the rest is asked by `judge_due`, soon after."""
-LONGEST_WAIT_S = 60.0
+LONGEST_WAIT_S = 30.0
 PAUSE_S = 1.0
 SOON = timedelta(seconds=15)
 """What is due later waits for a log that lags, not for the limit of our own."""
