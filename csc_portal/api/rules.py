@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alerts.rules import listed
-from csc_portal import audit_log
 from csc_portal.access import TenantRef
 from csc_portal.api import shapes
 from csc_portal.api.bodies import rule_body
@@ -19,6 +18,8 @@ from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.records import time_of
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
+from csc_portal.audit_log import page as audit_page
+from csc_portal.audit_log import parse, reader_for
 from tenants.models import Rule
 
 
@@ -70,11 +71,9 @@ class Audit(ApiView):
         limit, values = limit_of(query), cursor_of(query, (int,))
         if values and not 0 < values[0] < 2**62:
             raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
-        reader = audit_log.reader_for(
-            self.rights, list(self.tenants()), is_narrowed="tenant" in query
-        )
-        wanted = audit_log.parse(query)
-        lines = audit_log.page(reader, wanted, values[0] if values else None, limit + 1)
+        reader = reader_for(self.rights, list(self.tenants()), is_narrowed="tenant" in query)
+        wanted = parse(query)
+        lines = audit_page(reader, wanted, values[0] if values else None, limit + 1)
         shown = lines[:limit]
         following = cursor_for(query, [shown[-1].id]) if len(lines) > limit else ""
         names = ("id", "at", "actor", "action", "tenant", "subject", "facts", "seq")
