@@ -72,8 +72,10 @@ def test_first_attempts_create_without_looking(simulator, portal):
         # Onboarding looks at one ticket, to see that the key works.
         assert len(calls) == tickets + 1 + calls.count(("POST", "/notes"))
         assert not [path for _, path in calls if "filter" in path]
-        again = [row for row in portal.first_requests if "/alerts_v2/" in row["target"]]
-        assert again == [], "what is in memory is not read again"
+        # Tickets are written from memory. Facts that a poll had no time to ask for are asked for
+        # by a task, which reads the alert again, once.
+        again = [row["target"] for row in portal.first_requests if "/alerts_v2/" in row["target"]]
+        assert len(again) == len(set(again))
 
 
 def directory(slug: str) -> str:
