@@ -183,7 +183,7 @@ def test_findings_have_a_list_of_their_own(sign_in, scored: Tenant, world: World
 
 
 @pytest.mark.parametrize(
-    ("address", "pinned"), [("/secure-score/", 5), ("/secure-score/qa/", 7), ("/findings/", 5)]
+    ("address", "pinned"), [("/secure-score/", 5), ("/secure-score/qa/", 8), ("/findings/", 5)]
 )
 def test_more_tenants_ask_no_more_queries(
     sign_in, scored: Tenant, world: World, address: str, pinned: int
