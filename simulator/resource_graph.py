@@ -18,17 +18,29 @@ MOST_SUBSCRIPTIONS = 1000
 
 
 class _Kept:
-    """The last answer of each directory, so that its next page is cheap."""
+    """The last table and the last answer of each directory, so that the next page is cheap."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[Any, list[Document]]] = {}
+        self._tables: dict[tuple[str, str], tuple[Any, dict[str, list[Document]]]] = {}
 
     def rows(self, directory: Directory, query: str, scope: set[str]) -> list[Document]:
         key = (query, frozenset(scope), directory.azure_version)
         kept = self._found.get(directory.guid)
         if kept is None or kept[0] != key:
-            kept = (key, kusto.run(query, _tables(directory, scope, query)))
+            kept = (key, kusto.run(query, self._table(directory, query, scope)))
             self._found[directory.guid] = kept
+        return kept[1]
+
+    def _table(
+        self, directory: Directory, query: str, scope: set[str]
+    ) -> dict[str, list[Document]]:
+        name = query.split("|")[0].strip().lower()
+        key = (frozenset(scope), directory.azure_version)
+        kept = self._tables.get((directory.guid, name))
+        if kept is None or kept[0] != key:
+            kept = (key, _tables(directory, scope, name))
+            self._tables[directory.guid, name] = kept
         return kept[1]
 
 
@@ -86,14 +98,13 @@ def _quota(request: Request) -> dict[str, str]:
     return {"x-ms-user-quota-remaining": str(left), "x-ms-user-quota-resets-after": "00:00:05"}
 
 
-def _tables(directory: Directory, scope: set[str], query: str) -> dict[str, list[Document]]:
+def _tables(directory: Directory, scope: set[str], name: str) -> dict[str, list[Document]]:
     """Only the table that the query begins with is put together."""
     makers = {
         "resources": _resources,
         "resourcecontainers": _containers,
         "resourcechanges": _changes,
     }
-    name = query.split("|")[0].strip().lower()
     return {name: makers[name](directory, scope)} if name in makers else {}
 
 
