@@ -10,16 +10,7 @@ from tests.browser.conftest import Site, sign_in
 from tests.browser.test_access import faults
 from tests.browser.test_day import first_entry
 
-TABS = (
-    "Overview",
-    "Alerts",
-    "Evidence",
-    "Timeline",
-    "Sign-ins & audits",
-    "Related",
-    "Raw",
-    "Audit",
-)
+TABS = ("overview", "alerts", "evidence", "timeline", "sign-ins", "related", "raw", "audit")
 expect.set_options(timeout=20_000)
 
 
