@@ -18,8 +18,8 @@ from csc_portal.audit_log import Reader, Wanted, parse, stream
 from csc_portal.management.base import PortalCommand
 from tenants.audit import SYSTEM, record
 from tenants.audit_proof import BadArchive, Proof, archive, forget_archived, verify, verify_file
-from tenants.models import Tenant
 from tenants.audit_seals import seal_new
+from tenants.models import Tenant
 
 DO = ("verify", "export", "archive", "seal")
 FILTERS = ("who", "action", "since", "until")
