@@ -78,7 +78,7 @@ def test_no_secret_is_printed(state_dir: Path) -> None:
         secrets = [sim.control.secret(name) for name in sim.control.call("GET", "vault")["names"]]
         said = sim.log() + (state_dir / "tenants.json").read_text()
         said += (state_dir / "environment.json").read_text()
-    assert len(secrets) == 4
+    assert len(secrets) == 6
     assert not any(secret in said for secret in secrets)
     assert (state_dir.stat().st_mode & 0o777) == 0o700
 
