@@ -21,6 +21,8 @@ _SUBSCRIPTION = re.compile(r"/subscriptions/[0-9a-z-]{1,64}")
 _GROUP = re.compile(r"/subscriptions/[0-9a-z-]{1,64}/resourcegroups/[^/]{1,90}")
 _TYPE = re.compile(r"[a-z0-9-]{1,60}(\.[a-z0-9-]{1,60}){1,5}(/[a-z0-9_.-]{1,60}){1,6}")
 _LOCATION = re.compile(r"[a-z0-9]{1,40}")
+SUBSCRIPTION_STATES = frozenset({"Enabled", "Warned", "PastDue", "Disabled", "Deleted"})
+"""Azure's own; what else stands there is nobody's to keep."""
 _WORD = re.compile(r"[A-Za-z0-9]{1,60}")
 _LONGEST_ID = 2048
 _LONGEST_TYPE = 120
@@ -89,8 +91,8 @@ def subscription_of(row: object) -> ListedSubscription | None:
     if _SUBSCRIPTION.fullmatch(found) is None:
         return None
     state = row.get("state")
-    state = state if isinstance(state, str) and _WORD.fullmatch(state) else ""
-    return ListedSubscription(found, found.split("/")[2], state[:20], row.get("tags"))
+    state = state if state in SUBSCRIPTION_STATES else ""
+    return ListedSubscription(found, found.split("/")[2], state, row.get("tags"))
 
 
 def group_tags(rows: Iterable[object], rule: Rule) -> dict[str, object]:

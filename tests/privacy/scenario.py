@@ -255,8 +255,8 @@ class Scenario:
         control, like = self.simulator.control, self.marks.like
         word, tenant = like("x"), reread(self.slug)
         TicketConnection.objects.filter(tenant=tenant).update(options={"resolution_field": "end"})
+        case = wait_for(self._ticketed, 60, "the alert that came late has a ticket")
         with scope(tenant):
-            case = Case.objects.exclude(ticket_ref="").get(alerts__provider_id="late-1")
             for text in (like("a@b"), f"from {like('192.0.2.1')}", like("C:\\x\\y")):
                 with pytest.raises(Refused):
                     check_text(text, "reason", LONGEST_REASON)
@@ -285,6 +285,12 @@ class Scenario:
         carry_outcome(tenant, patience_s=5, read_tickets=True)
         control.change_ticket(self.slug, number, status=5, custom_fields={"end": word})
         carry_outcome(tenant, patience_s=5, read_tickets=True)
+
+    def _ticketed(self) -> Case | None:
+        make_due(self.slug)
+        with scope(reread(self.slug)):
+            known = Case.objects.exclude(ticket_ref="").filter(alerts__provider_id="late-1")
+            return known.first()
 
     def _ring_at_the_ingress(self, connection: UUID) -> None:
         """Webhooks with everything in them, from a stranger and from the help desk."""
