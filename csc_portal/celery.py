@@ -45,7 +45,8 @@ class Config:
     task_soft_time_limit = 840
     task_ignore_result = True
     task_default_queue = "maintenance"
-    # `slow` is for tenants that fail or hang, so that they only delay each other.
+    # `slow` is for tenants that fail or hang and for what waits for Microsoft's small limits, so
+    # that these only delay each other.
     task_queues = tuple(Queue(name) for name in ("ingest", "tickets", "maintenance", "slow"))
     task_serializer = "json"
     accept_content = ("json",)

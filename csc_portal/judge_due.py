@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from clients.throttle import Priority, at_priority
-from csc_portal.pipeline import active_tenant, after_ingest, lane
+from csc_portal.pipeline import active_tenant, after_ingest
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ def start_judgements() -> None:
         # Compare and set: two beats or a slow worker start it once.
         claimed = Tenant.objects.filter(pk=tenant.pk, next_judgement_at=tenant.next_judgement_at)
         if claimed.update(next_judgement_at=now + STUCK_AFTER):
-            judge_tenant.apply_async((tenant.pk,), queue=lane(tenant, "ingest"))
+            # It mostly waits for the limit of the sign-in log; no poll should wait with it.
+            judge_tenant.apply_async((tenant.pk,), queue="slow")
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

@@ -24,7 +24,7 @@ def portal(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> I
             processes.beat()
             processes.worker("slow", SLOW, 1)
             processes.worker()
-            wait_for(lambda: all(map(is_settled, SLUGS)), 60, "the first alerts are ticketed")
+            wait_for(lambda: all(map(is_settled, SLUGS)), 180, "the first alerts are ticketed")
             processes.first_requests = simulator.control.requests()
             yield processes
         finally:

@@ -69,9 +69,7 @@ def test_first_attempts_create_without_looking(simulator, portal):
             if row["service"] == "freshservice" and row["directory"] == directory(slug)
         ]
         assert calls.count(("POST", "/tickets")) == tickets
-        # Onboarding looks at one ticket, to see that the key works.
-        assert len(calls) == tickets + 1 + calls.count(("POST", "/notes"))
-        assert not [path for _, path in calls if "filter" in path]
+        assert not [path for _, path in calls if "filter" in path], "nothing was looked for"
         # Tickets are written from memory. Facts that a poll had no time to ask for are asked for
         # by a task, which reads the alert again, once.
         again = [row["target"] for row in portal.first_requests if "/alerts_v2/" in row["target"]]

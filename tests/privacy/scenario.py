@@ -282,9 +282,14 @@ class Scenario:
         with scope(tenant):
             seen = {case.pk: Case.objects.get(pk=case.pk).version}
             assert resolve(tenant.pk, seen, actor_id=1, verdict="truePositive").changed
-        carry_outcome(tenant, patience_s=5, read_tickets=True)
+        wait_for(lambda: self._refused(tenant), 60, "both sides refused to be told")
         control.change_ticket(self.slug, number, status=5, custom_fields={"end": word})
         carry_outcome(tenant, patience_s=5, read_tickets=True)
+
+    def _refused(self, tenant: Tenant) -> bool:
+        carry_outcome(tenant, patience_s=5, read_tickets=True)
+        faults = self.simulator.control.faults()
+        return all(fault["hits"] for fault in faults if fault["method"] in ("PATCH", "PUT"))
 
     def _ticketed(self) -> Case | None:
         make_due(self.slug)
