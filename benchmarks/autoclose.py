@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from benchmarks.lab.report import options, progress, show
-from benchmarks.lab.stories import Judged, Teller, telling
+from tests.storytelling import Judged, Teller, telling
 
 FIRST_SEED = 700_000
 SEEDS_A_CUSTOMER = 5

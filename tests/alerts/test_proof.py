@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from alerts.dossier import Dossier, Hit, JudgedAlert
 from alerts.proof import ALERT_CONDITIONS, CASE_CONDITIONS, Standing, prove
-from benchmarks.lab.stories import Teller
 from enrichment.facts import (
     AlertFacts,
     AssetMark,
@@ -28,6 +27,7 @@ from enrichment.facts import (
 )
 from tests.alerts.documents import DAY
 from tests.alerts.judgement_lab import FINE, PROVEN
+from tests.storytelling import Teller
 
 ALERT = JudgedAlert(
     1, "azureAdIdentityProtection", "Unfamiliar sign-in properties", "InitialAccess", 2, "new",
