@@ -1,6 +1,6 @@
 """What the portal would close by itself, of the simulator's stories, whose truth is known.
 
-Documents go the portal's own way (benchmarks/lab/stories.py), with seeds that no test uses. A case
+Documents go the portal's own way (tests/storytelling.py), with seeds that no test uses. A case
 is judged twice: as soon as its facts have settled, and three days later, when the watch has seen
 all that it sees. The baseline closes every case whose sign-ins passed MFA, as a script would.
 """

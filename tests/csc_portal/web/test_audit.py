@@ -140,7 +140,8 @@ def test_an_export_is_recorded_and_has_all_of_many_chunks(sign_in, qa, simulator
         record("zelda", "tested", qa, facts={"number": number})
     admin = sign_in("admin")
     found = lines(admin, "?action=tested")
-    assert [line["facts"]["number"] for line in found][-40:] == list(range(40))
+    numbers = [line["facts"]["number"] for line in found if "number" in line["facts"]]
+    assert numbers[-40:] == list(range(40))
     entry = AuditEntry.objects.get(action="exported", actor=admin.person.username)
     assert entry.facts == {"what": "audit log", "format": "jsonl"}
 
