@@ -113,9 +113,8 @@ def test_an_edit_is_a_new_version_and_old_decisions_still_explain_themselves(
         }  # fmt: skip
         (entry,) = auto_closed(NOW - timedelta(1), NOW + timedelta(1))
         assert (entry.by, entry.rule["name"], entry.is_open) == ("rule", "First name", False)
-    assert [row.action for row in AuditEntry.objects.filter(action__startswith="rule_").order_by("pk")] == [
-        "rule_created", "rule_edited",
-    ]  # fmt: skip
+    told = AuditEntry.objects.filter(action__startswith="rule_").order_by("pk")
+    assert [row.action for row in told] == ["rule_created", "rule_edited"]
 
 
 def test_of_two_edits_the_second_is_refused(qa: Tenant) -> None:

@@ -191,7 +191,11 @@ def test_a_ticket_that_is_gone_stops_only_its_own_notes(simulator, slug):
     simulator.control.delete_ticket(slug, int(gone.external_id))
     simulator.control.add_alerts(
         slug,
-        [fresh("late0", "person0"), fresh("late1", "person1")],
+        # Of another kind, so that neither is the same thing told twice.
+        [
+            fresh("late0", "person0", detectorId="other", title="Something else"),
+            fresh("late1", "person1", detectorId="other", title="Something else"),
+        ],
     )
     run = run_tenant(reread(slug))
     assert (run.sent.notes, run.sent.failed) == (1, 1)

@@ -147,6 +147,7 @@ def test_a_revoked_key_breaks_the_stream_off(
 ) -> None:
     monkeypatch.setattr(exports, "AT_ONCE", 1)
     monkeypatch.setattr(exports, "LOOKED_AT_EVERY", 2)
+    monkeypatch.setattr(exports, "gathered", iter)  # each row at once, not in larger pieces
     key, headers = key_of(program, "export", "cases:read")
     query = ANY if what == "cases" else ""
     answer = client.get(f"/api/v1/{what}/export?{query}", headers=headers)
