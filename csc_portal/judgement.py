@@ -25,7 +25,7 @@ from tenants.scope import scope
 
 logger = logging.getLogger(__name__)
 
-HURRY_S = 4.0
+HURRY_S = 1.0
 """A poll asks about what it brought for so long; the rest is asked by `judge_due`, soon after."""
 LONGEST_WAIT_S = 30.0
 PAUSE_S = 1.0

@@ -246,7 +246,7 @@ def is_settled(slug: str) -> bool:
     )
 
 
-def wait_for_polls(slugs: Iterable[str], seconds: float = 30, times: int = 1) -> None:
+def wait_for_polls(slugs: Iterable[str], seconds: float = 90, times: int = 1) -> None:
     """So many whole polls of each, that begin after now and succeed."""
     waiting = list(slugs)
     ends = {slug: {reread(slug).polled_at} for slug in waiting}

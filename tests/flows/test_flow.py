@@ -100,7 +100,7 @@ def test_a_new_alert_joins_its_case_and_makes_one_note(simulator):
     def talks() -> list[dict]:
         return ticket_of(simulator, ONE, case)["conversations"][notes:]
 
-    wait_for(talks, 30, "a note")
+    wait_for(talks, 90, "a note")
     wait_for_polls([ONE], times=2)
     assert len(talks()) == 1
     assert "Joined later" in talks()[0]["body"]
@@ -171,7 +171,7 @@ def test_one_that_hangs_delays_nobody(simulator):
     now = stamp(datetime.now(UTC))
     document = {**open_alert(simulator, ONE), "id": "meanwhile", "lastUpdateDateTime": now}
     simulator.control.add_alert(ONE, document)
-    wait_for(lambda: case_of_or_none(ONE, "meanwhile"), 10, "the others go on")
+    wait_for(lambda: case_of_or_none(ONE, "meanwhile"), 40, "the others go on")
     simulator.control.clear_faults()
 
 
