@@ -153,7 +153,7 @@ def test_a_token_that_ends_and_a_secret_that_rotates_need_no_restart(simulator):
 def test_one_that_always_fails_delays_nobody_and_shows_it(simulator):
     simulator.control.fault("status", service="graph", directory=THREE, status=500, count=-1)
     wait_for(lambda: reread(THREE).failures, 60, "it shows as failing")
-    wait_for_polls([ONE, TWO], seconds=15, times=2)
+    wait_for_polls([ONE, TWO], seconds=60, times=2)
     failing = reread(THREE)
     assert failing.failing_since is not None
     assert "500" in failing.last_error
