@@ -1,6 +1,6 @@
 """Where the addresses of merged cases lead: rows in `public` that follow from the schema.
 
-Inside the tenant's scope. A merge adds its row by itself (`alerts.grow`).
+Inside the tenant's scope. A merge adds its row by itself (`alerts.merging`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from alerts.grow import NEW_CASES, merge_rows, write_events
+from alerts.grow import NEW_CASES
+from alerts.merging import merge_rows, write_events
 from alerts.models import Alert, Apart, Case, CaseEvent, Cursor
 from alerts.moved import refresh_moves
 from alerts.refresh import publish, summarise
