@@ -1,0 +1,110 @@
+"""Decisions go into the ticket; what is done there comes back."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.utils import timezone
+
+from alerts.models import Case, CaseEvent
+from csc_portal.hints import TICKETS, Hint, hints
+from csc_portal.outcome import carry, start_outcomes
+from tenants.models import Tenant, TicketConnection
+from tenants.scope import scope
+from tests.csc_portal.outcome.conftest import OPEN, RESOLVED, Flow
+from ticketing.models import Ticket
+
+
+def test_closing_the_ticket_closes_everything(flow: Flow) -> None:
+    flow.change_ticket(status=5)
+    carried = flow.carry()
+    assert carried.synced.closed == 1
+    assert flow.case.status == Case.Status.RESOLVED
+    assert flow.theirs("a1")[0] == "resolved"
+    assert "resolved_in_ticket" in flow.kinds()
+    flow.is_quiet()
+    flow.change_ticket(status=OPEN)
+    flow.carry()
+    assert flow.case.is_open
+    assert flow.theirs("a1")[0] == "new"
+    flow.is_quiet()
+
+
+def test_how_a_ticket_ended_says_the_verdict(flow: Flow) -> None:
+    options = {
+        "resolution_field": "ended",
+        "verdicts": {"Nothing wrong": "falsePositive"},
+        "unknown_verdict": "ask",
+    }
+    TicketConnection.objects.filter(tenant=flow.tenant).update(options=options)
+    flow.change_ticket(status=5)
+    flow.carry()
+    assert flow.case.is_open
+    assert "ticket_closed_unjudged" in flow.kinds()
+    flow.is_quiet()
+    flow.change_ticket(status=OPEN)
+    flow.carry()
+    flow.change_ticket(status=RESOLVED, custom_fields={"ended": "nothing wrong"})
+    flow.carry()
+    assert flow.case.verdict == "falsePositive"
+    assert flow.theirs("a1")[:2] == ("resolved", "falsePositive")
+
+
+def test_notes_and_agents_are_counted_not_kept(flow: Flow) -> None:
+    number = flow.ticket()["id"]
+    flow.simulator.control.add_note(flow.slug, number, "Called Anna Smith at home")
+    flow.change_ticket(responder_id=27_000_000_001)
+    flow.carry()
+    flow.carry()
+    case = flow.case
+    with scope(flow.tenant):
+        ticket = Ticket.objects.get(case=case)
+        said = str(list(CaseEvent.objects.values()))
+    assert ticket.notes == 1
+    assert ticket.assignee is not None
+    assert flow.kinds().count("ticket_noted") == 1
+    assert flow.kinds().count("ticket_assigned") == 1
+    assert "Anna" not in said
+    assert "27000000001" not in said
+
+
+def test_a_deleted_ticket_is_told(flow: Flow) -> None:
+    flow.simulator.control.delete_ticket(flow.slug, flow.ticket()["id"])
+    case = flow.case
+    with scope(flow.tenant):
+        Ticket.objects.filter(case=case).update(seen_at=timezone.now() - timedelta(days=1))
+    carried = flow.carry()
+    assert carried.synced.gone == 1
+    assert "ticket_gone" in flow.kinds()
+    flow.decide("resolve", verdict="truePositive")
+    assert flow.carry().sent.failed == 0
+
+
+def test_a_webhook_makes_the_ticket_be_read(flow: Flow) -> None:
+    flow.carry()
+    waiting = timezone.now() + timedelta(hours=1)
+    Tenant.objects.filter(slug=flow.slug).update(next_outcome_at=waiting, state="active")
+    connections = TicketConnection.objects.filter(tenant__slug=flow.slug)
+    connections.update(next_read_at=waiting)
+    flow.change_ticket(status=RESOLVED)
+    public_id = connections.get().public_id
+    stranger = uuid.uuid4()
+    try:
+        hints(TICKETS).note(stranger, {Hint("tickets")})
+        start_outcomes()
+        assert connections.get().next_read_at == waiting, "a stranger's call changes nothing"
+        hints(TICKETS).note(public_id, {Hint("tickets")})
+        start_outcomes()
+        assert not {public_id, stranger} & set(hints(TICKETS).due())
+        assert connections.get().next_read_at is None
+        due = flow.tenant.next_outcome_at
+        assert due < waiting, "a task was started"
+        carry(flow.tenant.pk, due.isoformat())
+        assert not flow.case.is_open
+        assert timezone.now() < flow.tenant.next_outcome_at < waiting
+    finally:
+        Tenant.objects.filter(slug=flow.slug).update(state="onboarding")
+
+
+# --- any order of anything ------------------------------------------------------------------------
