@@ -8,24 +8,18 @@ import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
-import pytest
 import requests
 
 from alerts.assets import follow_group, make_class, refresh_groups, take_list
 from alerts.live_user import LiveUser, read_user
 from alerts.models import Alert, AlertFact, AssetMember, Case, Decision, Quarantined, WatchHit
-from alerts.rules import LONGEST_REASON, Refused, check_text
-from alerts.triage import resolve
-from csc_portal.comments import Commented, send_comment
-from csc_portal.outcome import carry_outcome
+from csc_portal.comments import Commented
 from csc_portal.webhooks.events import Kind
 from csc_portal.webhooks.hooks import NewWebhook, create_webhook
 from simulator import Simulator
-from tenants.directories import graph_for, master_keys, pseudonymiser_for
-from tenants.models import Grant, QueueEntry, Tenant, TicketConnection, User
-from tenants.push_keys import webhook_token
+from tenants.directories import graph_for, pseudonymiser_for
+from tenants.models import Grant, QueueEntry, Tenant, User
 from tenants.scope import granted, scope
 from tests import payloads
 from tests.alerts.documents import PREFIX, alert, stamp, user
@@ -44,6 +38,7 @@ from tests.lab import (
 from tests.privacy.api_calls import call_api
 from tests.privacy.azure import SeenAzure, read_azure
 from tests.privacy.canaries import Marks, disguises
+from tests.privacy.outcomes import carry_outcomes
 from tests.privacy.score import CONTROL, read_score
 
 CONSTRUCTED = "microsoft/alerts_v2-all-48-evidence-types-constructed"
@@ -237,7 +232,7 @@ class Scenario:
         wait_for(self.facts, 60, "the sign-in was looked up")
         wait_for(self.watched, 60, "the watch found what followed, and the case was judged")
         self.lists()
-        self._carry_outcomes()
+        self.commented = carry_outcomes(self.simulator, self.processes, self.marks, self.slug)
         self.score = read_score(self.simulator, self.processes, self.marks, self.slug)
         self._look_at_pages()
         self.azure = read_azure(self.simulator, self.marks, reread(self.slug))
@@ -249,76 +244,6 @@ class Scenario:
         events = [kind.value for kind in Kind]
         new = NewWebhook("Canary", "https://127.0.0.1:1/hook", events)
         create_webhook(keeper, new, actor=keeper.username)
-
-    def _carry_outcomes(self) -> None:
-        """What people write anywhere, and refusals that quote it."""
-        control, like = self.simulator.control, self.marks.like
-        word, tenant = like("x"), reread(self.slug)
-        TicketConnection.objects.filter(tenant=tenant).update(options={"resolution_field": "end"})
-        case = wait_for(self._ticketed, 60, "the alert that came late has a ticket")
-        with scope(tenant):
-            for text in (like("a@b"), f"from {like('192.0.2.1')}", like("C:\\x\\y")):
-                with pytest.raises(Refused):
-                    check_text(text, "reason", LONGEST_REASON)
-        number = int(case.ticket_ref)
-        self._ring_at_the_ingress(tenant.ticketing.public_id)
-        control.add_note(self.slug, number, f"<p>{word} told {like('a@b')}</p>")
-        said = {
-            "responder_id": int(self.marks.number),
-            "subject": word,
-            "custom_fields": {"x": word},
-        }
-        control.change_ticket(self.slug, number, **said)
-        self.commented = send_comment(
-            tenant, case.pk, f"{word} is {like('a@b')}", "c" * 12,
-            actor_id=1, author=like("a@b"), to_microsoft=True,
-        )  # fmt: skip
-        comments = [{"comment": word, "createdByDisplayName": like("a@b")}]
-        control.change_alert(self.slug, "late-1", comments=comments, assignedTo=like("a@b"))
-        for service, method in (("graph", "PATCH"), ("freshservice", "PUT")):
-            body = {"error": {"code": f"Bad {word}", "message": word}, "description": word}
-            order = {"service": service, "method": method, "directory": self.slug, "body": body}
-            control.fault("status", status=400, count=1, **order)
-        with scope(tenant):
-            seen = {case.pk: Case.objects.get(pk=case.pk).version}
-            assert resolve(tenant.pk, seen, actor_id=1, verdict="truePositive").changed
-        wait_for(lambda: self._refused(tenant), 60, "both sides refused to be told")
-        control.change_ticket(self.slug, number, status=5, custom_fields={"end": word})
-        carry_outcome(tenant, patience_s=5, read_tickets=True)
-
-    def _refused(self, tenant: Tenant) -> bool:
-        carry_outcome(tenant, patience_s=5, read_tickets=True)
-        faults = self.simulator.control.faults()
-        return all(fault["hits"] for fault in faults if fault["method"] in ("PATCH", "PUT"))
-
-    def _ticketed(self) -> Case | None:
-        make_due(self.slug)
-        with scope(reread(self.slug)):
-            known = Case.objects.exclude(ticket_ref="").filter(alerts__provider_id="late-1")
-            return known.first()
-
-    def _ring_at_the_ingress(self, connection: UUID) -> None:
-        """Webhooks with everything in them, from a stranger and from the help desk."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        words = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
-        self.processes.python("ingress", "-m", "gunicorn", "csc_portal.ingress.wsgi", *words)
-        url = f"http://127.0.0.1:{port}/webhooks/tickets/{connection}/"
-        token = webhook_token(master_keys()[0][1], connection)
-        word = self.marks.like("x")
-
-        def ring(value: str) -> int:
-            headers = {"Authorization": f"Bearer {value}", "User-Agent": word}
-            try:
-                return requests.post(
-                    f"{url}?{word}", json={word: [word]}, headers=headers, timeout=15
-                ).status_code
-            except requests.ConnectionError:
-                return 0
-
-        wait_for(lambda: ring(word), 30, "the ingress answers")
-        assert [ring(word), ring(token)] == [401, 202]
 
     def _order_faults(self) -> None:
         control, word = self.simulator.control, self.marks.like("x")
