@@ -129,6 +129,8 @@ def grant_shared_tables() -> None:
             "GRANT SELECT, INSERT, UPDATE, DELETE ON {queue} TO {tenant}",
             # Which detections are equivalent: the provider's words, read while alerts are stored.
             "GRANT SELECT ON tenants_overlapclass TO {tenant}",
+            # Public knowledge, compared with a tenant's weaknesses in its own scope.
+            "GRANT SELECT ON tenants_knownexploited, tenants_exploitscore TO {tenant}",
             # What was seen and done can be added to, never changed.
             "REVOKE UPDATE, DELETE, TRUNCATE ON {audit} FROM {app}",
             "REVOKE UPDATE ON tenants_ruleversion FROM {app}",

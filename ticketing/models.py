@@ -6,12 +6,17 @@ from django.db import models
 from django.db.models.functions import Now
 
 from alerts.models import Case
+from posture.models import Finding
+
+ABOUT_ONE = models.Q(case=None, finding__isnull=False) | models.Q(case__isnull=False, finding=None)
+"""A ticket is about a case or a finding; all else is the same for both."""
 
 
 class Ticket(models.Model):
-    """The one ticket of a case in the customer's system."""
+    """The one ticket of a case, or of a finding, in the customer's system."""
 
-    case = models.OneToOneField(Case, models.PROTECT, related_name="ticket")
+    case = models.OneToOneField(Case, models.PROTECT, related_name="ticket", null=True)
+    finding = models.OneToOneField(Finding, models.PROTECT, related_name="ticket", null=True)
     system = models.CharField(max_length=30)
     reference = models.CharField(max_length=40, unique=True, help_text="Ours; found in the ticket")
     external_id = models.CharField(max_length=60)
@@ -29,11 +34,12 @@ class Ticket(models.Model):
     notes = models.IntegerField(default=0, db_default=0, help_text="By people, last counted")
     gone_at = models.DateTimeField(null=True, help_text="It was found to be deleted there")
     seen_at = models.DateTimeField(null=True, help_text="Last compared")
-    covers_growth = models.IntegerField(help_text="Case.growth that the ticket tells of")
+    covers_growth = models.IntegerField(help_text="The subject's growth that the ticket tells of")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["pk"]
+        constraints = [models.CheckConstraint(condition=ABOUT_ONE, name="ticket_about_one")]
         indexes = [
             # The case of a ticket that changed there.
             models.Index(fields=["external_id"], name="ticket_external"),
@@ -64,10 +70,11 @@ class Delivery(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    case = models.ForeignKey(Case, models.CASCADE, related_name="deliveries")
+    case = models.ForeignKey(Case, models.CASCADE, related_name="deliveries", null=True)
+    finding = models.ForeignKey(Finding, models.CASCADE, related_name="deliveries", null=True)
     kind = models.CharField(max_length=10, choices=Kind)
     growth = models.IntegerField(
-        help_text="Case.growth that it tells of; for an update Case.version"
+        help_text="The subject's growth that it tells of; for an update of a case its version"
     )
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     attempts = models.IntegerField(default=0)
@@ -80,6 +87,13 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
+            models.CheckConstraint(condition=ABOUT_ONE, name="delivery_about_one"),
+            models.UniqueConstraint(
+                fields=["finding"], condition=models.Q(kind="create"), name="one_ticket_a_finding"
+            ),
+            models.UniqueConstraint(
+                fields=["finding", "kind", "growth"], name="one_delivery_a_growth"
+            ),
             models.UniqueConstraint(
                 fields=["case"], condition=models.Q(kind="create"), name="one_ticket_a_case"
             ),
@@ -108,4 +122,5 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} for case {self.case_id}: {self.state}"
+        subject = f"case {self.case_id}" if self.case_id else f"finding {self.finding_id}"
+        return f"{self.kind} for {subject}: {self.state}"

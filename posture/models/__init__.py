@@ -12,6 +12,7 @@ from posture.models.inventory import (
     WatchRule,
 )
 from posture.models.score import ControlProfile, ScoreDay
+from posture.models.weakness import Weakness, WeaknessRead
 
 __all__ = [
     "AzureResource",
@@ -22,4 +23,6 @@ __all__ = [
     "InventoryRead",
     "ScoreDay",
     "WatchRule",
+    "Weakness",
+    "WeaknessRead",
 ]

@@ -7,7 +7,7 @@ from tenants.models.audit import AuditArchive, AuditEntry, AuditSeal
 from tenants.models.keys import ApiKey, ApiTask, QueueTombstone
 from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, TenantGroup, User
-from tenants.models.posture import FindingEntry, ScoreBand
+from tenants.models.posture import FindingEntry, FindingRule, ScoreBand
 from tenants.models.queue import (
     PILLARS,
     ROLLUP_CELLS,
@@ -26,6 +26,7 @@ from tenants.models.signin import (
     TotpDevice,
 )
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, Tenant, TicketConnection, schema_of
+from tenants.models.threats import ExploitScore, KnownExploited, NewsItem, PublicFeed
 from tenants.models.tying import MovedCase, OverlapClass
 from tenants.models.views import SavedView
 from tenants.models.webhooks import Webhook, WebhookCase, WebhookCursor, WebhookDelivery
@@ -44,13 +45,18 @@ __all__ = [
     "EntityIndex",
     "EntraIdentity",
     "EntraMapping",
+    "ExploitScore",
     "FindingEntry",
+    "FindingRule",
     "Grant",
+    "KnownExploited",
     "MovedCase",
+    "NewsItem",
     "Onboarding",
     "OverlapClass",
     "Passkey",
     "PortalSession",
+    "PublicFeed",
     "QueueEntry",
     "QueueRollup",
     "QueueTombstone",

@@ -13,6 +13,12 @@ class FindingEntry(models.Model):
     kind = models.CharField(max_length=40)
     severity = models.SmallIntegerField(help_text="As a case's: 1 informational ... 4 high")
     summary = models.CharField(max_length=200, help_text="Our own words and counts")
+    size = models.IntegerField(default=0, db_default=0, help_text="How many things it is about")
+    owner_id = models.IntegerField(null=True)
+    accepted_until = models.DateTimeField(null=True)
+    accepted_why = models.CharField(max_length=12, blank=True, default="", db_default="")
+    ticket_ref = models.CharField(max_length=60, blank=True, default="", db_default="")
+    ticket_url = models.CharField(max_length=300, blank=True, default="", db_default="")
     opened_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -54,3 +60,25 @@ class ScoreBand(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FindingRule(models.Model):
+    """When a finding of a kind gets a ticket. A tenant's own rule goes before that for all."""
+
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, null=True, help_text="Empty: all")
+    kind = models.CharField(max_length=40)
+    is_on = models.BooleanField(default=True, help_text="Off: never a ticket of this kind")
+    min_severity = models.SmallIntegerField(default=1, help_text="As a case's: 1 to 4")
+    min_size = models.IntegerField(default=1)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["kind", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "kind"], nulls_distinct=False, name="finding_rule_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.tenant_id or 'all'}"

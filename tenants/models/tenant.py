@@ -109,6 +109,12 @@ class Tenant(TenantMixin):
     coverage = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="Counts, see posture.tally"
     )
+    next_weakness_at = models.DateTimeField(
+        null=True, blank=True, help_text="Weaknesses are read; empty: at once"
+    )
+    weaknesses = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Counts, see posture.exposure"
+    )
     sla = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="See tenants.sla; empty: the default"
     )
@@ -144,6 +150,11 @@ class Tenant(TenantMixin):
                 fields=["next_inventory_at"],
                 condition=models.Q(state="active"),
                 name="tenant_inventory_due",
+            ),
+            models.Index(
+                fields=["next_weakness_at"],
+                condition=models.Q(state="active"),
+                name="tenant_weakness_due",
             ),
         ]
 
