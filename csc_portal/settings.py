@@ -54,7 +54,7 @@ SHARED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
 ]
-TENANT_APPS = ["posture", "alerts", "ticketing"]
+TENANT_APPS = ["posture", "alerts", "ticketing", "reports"]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Tenant"  # tenants are chosen by grant, never by host name

@@ -4,6 +4,7 @@ These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
 """
 
 from tenants.models.audit import AuditArchive, AuditEntry, AuditSeal
+from tenants.models.branding import Branding
 from tenants.models.keys import ApiKey, ApiTask, QueueTombstone
 from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, TenantGroup, User
@@ -42,6 +43,7 @@ __all__ = [
     "AuditArchive",
     "AuditEntry",
     "AuditSeal",
+    "Branding",
     "EntityIndex",
     "EntraIdentity",
     "EntraMapping",

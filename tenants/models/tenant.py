@@ -115,6 +115,13 @@ class Tenant(TenantMixin):
     weaknesses = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="Counts, see posture.exposure"
     )
+    report_plan = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="See reports.periods.Plan"
+    )
+    report_standing = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Of the newest monthly report"
+    )
+    next_report_at = models.DateTimeField(null=True, blank=True, help_text="Empty: not planned yet")
     sla = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="See tenants.sla; empty: the default"
     )
@@ -150,6 +157,11 @@ class Tenant(TenantMixin):
                 fields=["next_inventory_at"],
                 condition=models.Q(state="active"),
                 name="tenant_inventory_due",
+            ),
+            models.Index(
+                fields=["next_report_at"],
+                condition=models.Q(state="active"),
+                name="tenant_report_due",
             ),
             models.Index(
                 fields=["next_weakness_at"],

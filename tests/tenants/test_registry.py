@@ -70,6 +70,7 @@ PUBLIC: dict[str, tuple[str, str]] = {
     "tenants_webhookdelivery": SHARED,
     "tenants_webhookcursor": SHARED,
     "tenants_webhookcase": SHARED,
+    "tenants_branding": SHARED,
     "tenants_overlapclass": WORDS,
     "tenants_rule": GRANTED,
     "tenants_ruleversion": ("SID", NONE),
