@@ -15,6 +15,7 @@ from django.db import transaction
 from clients.errors import ApiError
 from clients.microsoft.id_tokens import Person
 from clients.microsoft.sign_in import SignedIn, SignIn
+from csc_portal.own_directory import issuer_of, issuer_url, own_issuer
 from tenants.audit import record
 from tenants.directories import cloud
 from tenants.grants import Where, follow_directory
@@ -33,18 +34,17 @@ class Refused(Exception):
 
 
 def is_configured() -> bool:
-    return bool(_issuer() and settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET_NAME)
+    return bool(issuer_url() and settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET_NAME)
 
 
 def microsoft() -> SignIn:
     """The sign-in with the provider's directory. Raises Refused without usable settings."""
     try:
-        directory = uuid.UUID(settings.OIDC_DIRECTORY or _issuer().rstrip("/").split("/")[-2])
-    except (ValueError, IndexError):
-        text = "OIDC_DIRECTORY has to be the id (a GUID) of your directory."
-        raise Refused("settings", text) from None
+        url, directory = own_issuer()
+    except ValueError as err:
+        raise Refused("settings", str(err)) from None
     secret = settings.OIDC_CLIENT_SECRET_NAME
-    return _microsoft(_issuer(), directory, settings.OIDC_CLIENT_ID, secret)
+    return _microsoft(url, directory, settings.OIDC_CLIENT_ID, secret)
 
 
 def arrive(signed_in: SignedIn, client: SignIn) -> User:
@@ -146,15 +146,9 @@ def _no_role() -> Refused:
     return Refused("no_role", text + "administrator of the portal to give you one.")
 
 
-def _issuer() -> str:
-    if settings.OIDC_ISSUER:
-        return str(settings.OIDC_ISSUER)
-    return f"{cloud().login}/{settings.OIDC_DIRECTORY}/v2.0" if settings.OIDC_DIRECTORY else ""
-
-
 @lru_cache(maxsize=8)
-def _microsoft(issuer: str, directory: uuid.UUID, client_id: str, secret: str) -> SignIn:
+def _microsoft(url: str, directory: uuid.UUID, client_id: str, secret: str) -> SignIn:
     return SignIn(
-        issuer, directory, client_id, cloud().graph,
+        issuer_of(url), directory, client_id, cloud().graph,
         lambda: vault().get(secret).value, lambda: vault().forget(secret),
     )  # fmt: skip

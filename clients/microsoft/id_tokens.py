@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import jwt
 
-from clients.errors import BadPayload, Rejected
+from clients.errors import Rejected
 
 LEEWAY_S = 300
 _MOST_VALUES = 1000
@@ -92,15 +92,6 @@ def person_of(token: str, key: jwt.PyJWK, expected: Expected) -> Person:
         None if _has_too_many_groups(claims) else _words(claims.get("groups")),
         claims["auth_time"] if isinstance(claims.get("auth_time"), int) else None,
     )
-
-
-def keys_of(body: object) -> dict[str, jwt.PyJWK]:
-    """The key set of a directory, by key id. Raises BadPayload."""
-    try:
-        found = jwt.PyJWKSet.from_dict(body if isinstance(body, dict) else {})
-    except jwt.PyJWTError:
-        raise BadPayload("Entra ID: the field keys can't be read.") from None
-    return {str(key.key_id): key for key in found.keys}
 
 
 def _has_too_many_groups(claims: Mapping[str, object]) -> bool:

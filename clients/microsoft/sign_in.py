@@ -7,7 +7,6 @@ by its issuer; everything that comes back is checked in `id_tokens`.
 import base64
 import hashlib
 import secrets
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -23,11 +22,10 @@ from clients.failures import member
 from clients.http import Http, Policy
 from clients.microsoft import aadsts
 from clients.microsoft.credentials import Credential, parse_credential
-from clients.microsoft.id_tokens import Expected, Person, key_id_of, keys_of, person_of
+from clients.microsoft.id_tokens import Expected, Person, key_id_of, person_of
+from clients.microsoft.issuer import Issuer
 
 _POLICY = Policy(connect_s=3.0, read_s=10.0, deadline_s=20.0, attempts=2, max_bytes=1_048_576)
-_FRESH_S = 24 * 3600.0
-_RETRY_S = 60.0
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MOST_GROUPS_A_CALL = 20
 
@@ -56,14 +54,6 @@ class SignedIn:
     access_token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Places:
-    authorize: str
-    token: str
-    keys: str
-    sign_out: str
-
-
 class SignIn:
     """The sign-in of one app in one directory. Safe to share between threads.
 
@@ -72,7 +62,7 @@ class SignIn:
 
     def __init__(
         self,
-        issuer: str,
+        issuer: Issuer,
         directory: uuid.UUID,
         client_id: str,
         graph_url: str,
@@ -80,23 +70,15 @@ class SignIn:
         forget_credential: Callable[[], None],
         *,
         policy: Policy = _POLICY,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._issuer = issuer.rstrip("/")
+        self._issuer = issuer
         self._directory = directory
         self._client_id = client_id
         self._scope = f"openid profile {graph_url}/User.Read"
-        self._http = Http(
-            self._issuer, name="Entra ID", policy=policy, read_error=aadsts.read_error
-        )
+        self._http = Http(issuer.url, name="Entra ID", policy=policy, read_error=aadsts.read_error)
         self._graph = Http(graph_url, name="Microsoft Graph", policy=policy)
         self._credential = credential
         self._forget_credential = forget_credential
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._places: _Places | None = None
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._read_at = -_FRESH_S
 
     def address(self, flow: Flow, *, again: bool = False, hint: str = "") -> str:
         """Where to send the browser. `again`: the person has to prove anew who they are."""
@@ -116,7 +98,7 @@ class SignIn:
             asked |= {"prompt": "login", "max_age": "0"}
         if hint:
             asked["login_hint"] = hint
-        return f"{self._known_places().authorize}?{urlencode(asked)}"
+        return f"{self._issuer.places.authorize}?{urlencode(asked)}"
 
     def redeem(self, flow: Flow, code: str) -> SignedIn:
         """Who signed in. Raises Rejected (a check failed, the code is used up), Unauthorized (the
@@ -133,7 +115,7 @@ class SignIn:
         token, access = member(body, "id_token"), member(body, "access_token")
         if not isinstance(token, str) or not isinstance(access, str):
             raise BadPayload("Entra ID: the field id_token or access_token is missing.")
-        expected = Expected(self._issuer, self._client_id, self._directory, flow.nonce)
+        expected = Expected(self._issuer.url, self._client_id, self._directory, flow.nonce)
         return SignedIn(person_of(token, self._key(key_id_of(token)), expected), access)
 
     def groups(self, signed_in: SignedIn, asked: Collection[str]) -> frozenset[str]:
@@ -163,10 +145,10 @@ class SignIn:
     def sign_out_address(self, back: str) -> str:
         """Where the person ends their session with Microsoft."""
         query = urlencode({"post_logout_redirect_uri": back})
-        return f"{self._known_places().sign_out}?{query}"
+        return f"{self._issuer.places.sign_out}?{query}"
 
     def _tokens(self, flow: Flow, code: str) -> object:
-        places = self._known_places()
+        places = self._issuer.places
         form = {
             "grant_type": "authorization_code",
             "client_id": self._client_id,
@@ -186,30 +168,12 @@ class SignIn:
         assertion = _assertion(credential, self._client_id, audience)
         return {"client_assertion_type": _ASSERTION, "client_assertion": assertion}
 
-    def _known_places(self) -> _Places:
-        if self._places is None:
-            self._places = self._read_places()
-        return self._places
-
-    def _read_places(self) -> _Places:
-        body = self._http.request("GET", "/.well-known/openid-configuration").body
-        if member(body, "issuer") != self._issuer:
-            text = "Entra ID: the issuer is another one. Check OIDC_DIRECTORY and OIDC_ISSUER."
-            raise Rejected(text, code="issuer")
-        names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint")
-        return _Places(*(self._http.same_host(str(member(body, name)), name) for name in names))
-
     def _key(self, key_id: str) -> jwt.PyJWK:
-        """An unknown id may be a new key: read again, but at most once a minute."""
-        with self._lock:
-            age_s = self._clock() - self._read_at
-            if age_s >= _FRESH_S or (key_id not in self._keys and age_s >= _RETRY_S):
-                self._keys = keys_of(self._http.request("GET", self._known_places().keys).body)
-                self._read_at = self._clock()
-        if key_id not in self._keys:
+        found = self._issuer.key(key_id)
+        if found is None:
             text = "Microsoft's answer was not accepted: it is signed with an unknown key."
             raise Rejected(text, code="signature")
-        return self._keys[key_id]
+        return found
 
 
 def _assertion(credential: Credential, client_id: str, audience: str) -> str:

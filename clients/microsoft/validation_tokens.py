@@ -3,21 +3,17 @@
 https://learn.microsoft.com/graph/change-notifications-with-resource-data#validating-the-authenticity-of-notifications
 """
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
 
 import jwt
 
-from clients.errors import BadPayload
 from clients.http import Http, Policy
+from clients.microsoft.signing_keys import SigningKeys, v1_issuers
 
 PUBLISHER = "0bf30f3b-4a52-48df-9a82-234910c4a086"
 """Microsoft Graph Change Tracking: the app that publishes notifications."""
-_FRESH_S = 24 * 3600.0
-_RETRY_S = 60.0
-_V1_ISSUERS = ("https://sts.windows.net", "https://sts.chinacloudapi.cn")
 
 
 class TokenChecker:
@@ -27,10 +23,7 @@ class TokenChecker:
         self._login = login_url.rstrip("/")
         policy = Policy(connect_s=1.0, read_s=1.5, deadline_s=2.5, attempts=1)
         self._http = Http(self._login, name="The login endpoint", policy=policy)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._read_at = -_FRESH_S
+        self._keys = SigningKeys(self._read_keys, clock)
 
     def genuine(self, tokens: Iterable[str]) -> set[tuple[uuid.UUID, uuid.UUID]]:
         """(client id, directory) of each token that is signed, in time and from the publisher.
@@ -42,7 +35,7 @@ class TokenChecker:
 
     def _check(self, token: str) -> tuple[uuid.UUID, uuid.UUID] | None:
         try:
-            key = self._key(str(jwt.get_unverified_header(token).get("kid")))
+            key = self._keys.key(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
                 return None
             claims = jwt.decode(
@@ -65,22 +58,8 @@ class TokenChecker:
     def _issuers(self, directory: uuid.UUID) -> set[str]:
         return {
             f"{self._login}/{directory}/v2.0",
-            *(f"{issuer}/{directory}/" for issuer in _V1_ISSUERS),
+            *v1_issuers(directory),
         }
 
-    def _key(self, key_id: str) -> jwt.PyJWK | None:
-        """An unknown id may be a new key: read again, but at most once a minute."""
-        with self._lock:
-            age_s = self._clock() - self._read_at
-            if age_s >= _FRESH_S or (key_id not in self._keys and age_s >= _RETRY_S):
-                self._keys = self._read_keys()
-                self._read_at = self._clock()
-        return self._keys.get(key_id)
-
-    def _read_keys(self) -> dict[str, jwt.PyJWK]:
-        body = self._http.request("GET", "/common/discovery/v2.0/keys").body
-        try:
-            found = jwt.PyJWKSet.from_dict(body if isinstance(body, dict) else {})
-        except jwt.PyJWTError as err:
-            raise BadPayload("The login endpoint: the field keys can't be read.") from err
-        return {str(key.key_id): key for key in found.keys}
+    def _read_keys(self) -> object:
+        return self._http.request("GET", "/common/discovery/v2.0/keys").body

@@ -1,4 +1,4 @@
-"""Keys of programs, what they asked to be done, and cases that left the queue."""
+"""Keys and applications of programs, what they asked to be done, and cases that left the queue."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ class ApiKey(models.Model):
     """A key to the API. It may never do more than its owner may at that moment.
 
     The secret is shown once; a hash is kept, which is enough for 32 random bytes. A key for
-    neither all nor any tenant opens nothing.
+    neither all nor any tenant opens nothing. A row with `application` has no secret: it is opened
+    by the tokens that the provider's directory gives to that program, and `narrowed_to` holds the
+    scopes of the token at hand.
     """
+
+    narrowed_to: frozenset[str] | None = None
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     prefix = models.CharField(max_length=20, unique=True, help_text="Begins the key; is shown")
     digest = models.BinaryField(max_length=32, help_text="SHA-256 of the whole key")
+    application = models.UUIDField(null=True, help_text="Its id in the provider's directory")
     name = models.CharField(max_length=60)
     owner = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
     scopes = ArrayField(models.CharField(max_length=20), default=list)
@@ -35,6 +40,13 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application"],
+                condition=models.Q(revoked_at=None),
+                name="api_application_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.prefix
