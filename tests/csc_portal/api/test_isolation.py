@@ -81,6 +81,9 @@ RULES: dict[str, Rule] = {
     ),
     "api-case-count": Rule(READ, (("get", "cases/count", None),), narrowed("cases/count")),
     "api-case-changes": Rule(READ, (("get", "cases/changes", None),), narrowed("cases/changes")),
+    "api-case-facets": Rule(READ, (("get", "cases/facets", None),), narrowed("cases/facets")),
+    "api-case-file": Rule(READ, (), case("/file")),
+    "api-alert-search": Rule(READ, (), narrowed("alerts/search")),
     "api-case-export": Rule(
         Scope.EXPORT,
         tuple(("get", f"cases/export?format={kind}", None) for kind in FORMATS),
