@@ -44,6 +44,11 @@ INSERT INTO alerts_alertentity (alert_id, entity_id, at, ties, roles, verdict)
 SELECT alert_id, %s, at, ties, roles, verdict FROM alerts_alertentity WHERE entity_id = %s
 ON CONFLICT DO NOTHING
 """
+# What the lake was told of them holds no more; `note_change` writes the column.
+TOUCH_ALERTS = """
+UPDATE alerts_alert SET change = 0
+WHERE id IN (SELECT alert_id FROM alerts_alertentity WHERE entity_id = %s)
+"""
 MOVE_KEYS = """
 INSERT INTO alerts_entitykey (pseudonym, entity_id, is_identity)
 SELECT pseudonym, %s, is_identity FROM alerts_entitykey WHERE entity_id = %s
@@ -157,6 +162,7 @@ def _learn_keys(
 
 
 def _merge(loser: int, *, into: int, tenant_id: int) -> None:
+    run(TOUCH_ALERTS, [loser])
     run(MOVE_LINKS, [into, loser])
     run(MOVE_INDEX, [into, tenant_id, loser])
     run(MOVE_KEYS, [into, loser])

@@ -20,7 +20,7 @@ from csc_portal.turns import INVENTORY, turn
 from posture.findings import Settled
 from posture.inventory import Reading, read_all, read_changes
 from posture.models import Exemption, InventoryRead
-from posture.tally import Tally, new_since, settle_coverage, tally
+from posture.tally import Tally, keep_states, new_since, settle_coverage, tally
 from tenants.directories import BadSecret, arm_for, pseudonymiser_for
 from tenants.models import Tenant
 from tenants.scope import scope
@@ -68,6 +68,8 @@ def run_inventory(tenant: Tenant, now: datetime, *, is_full: bool = False) -> In
         if run.reading.is_complete:  # what was read by half closes and opens nothing
             run.settled = settle_coverage(now)
         run.tally = tally(new_since(now))
+        if run.reading.is_complete:
+            keep_states(run.tally)
         soonest = Exemption.objects.filter(until__gt=now).values_list("until", flat=True).first()
     read_at = now.isoformat() if run.reading.is_complete else tenant.coverage.get("read_at")
     counts = {**run.tally.as_json(), "problem": run.error[:300], "read_at": read_at}

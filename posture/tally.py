@@ -86,6 +86,13 @@ def tally(since: datetime) -> Tally:
     return Tally(states, sum(new for _, new in found.values()), unwatched[1])
 
 
+def keep_states(counted: Tally) -> None:
+    """With the reading that ended last, so that there is a history of it."""
+    last = InventoryRead.objects.exclude(ended_at=None).values("pk")[:1]
+    states = {state.value: counted.states[state] for state in State}
+    InventoryRead.objects.filter(pk__in=last).update(states=states)
+
+
 def settle_coverage(now: datetime) -> Settled:
     """One finding for each provider of Azure's whose resources are not all watched."""
     rows = run(BY_KIND, [new_since(now), MOST_GROUPS])

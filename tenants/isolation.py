@@ -104,7 +104,7 @@ def _let_login_become(conn: psycopg.Connection, login: str, owner: str, app: str
 
 SHARED_QUEUE = (
     "tenants_queueentry", "tenants_queuerollup", "tenants_entityindex", "tenants_movedcase",
-    "tenants_queuetombstone", "tenants_findingentry",
+    "tenants_queuetombstone", "tenants_findingentry", "tenants_casefigure",
 )  # fmt: skip
 """Tables that tenants write and the portal reads, under row-level security."""
 AUDIT = ("tenants_auditentry", "tenants_auditseal", "tenants_auditarchive")

@@ -14,6 +14,7 @@ from tenants.migrating import fingerprint, migrate_tenant
 from tenants.models import (
     RESERVED_SLUGS,
     SLUG,
+    CaseFigure,
     EntityIndex,
     FindingEntry,
     MovedCase,
@@ -125,6 +126,7 @@ def _erase(tenant: Tenant) -> None:
             MovedCase,
             QueueTombstone,
             FindingEntry,
+            CaseFigure,
         ):
             model.objects.all().delete()
         connection.check_constraints()

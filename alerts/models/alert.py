@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from alerts.models.case import Case
+from tenants.changes import change_column
 
 
 class Alert(models.Model):
@@ -40,10 +41,13 @@ class Alert(models.Model):
         "self", models.SET_NULL, null=True, related_name="duplicates", db_index=False
     )
     ingested_at = models.DateTimeField(db_default=Now())
+    change = change_column()
 
     class Meta:
         ordering = ["activity_at", "pk"]
         indexes = [
+            # What is new for the lake; so in other tables.
+            models.Index(fields=["change", "id"], name="alert_change"),
             # The youngest change; counts of a window of the ledger.
             models.Index(fields=["updated_at"], name="alert_updated"),
             # Alerts of the same Microsoft incident.

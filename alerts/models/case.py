@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import models
 from django.db.models.functions import Now
 
+from tenants.changes import change_column
 from tenants.pseudonyms import crockford
 
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,10 +87,12 @@ class Case(models.Model):
     last_activity_at = models.DateTimeField()
     opened_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
+    change = change_column()
 
     class Meta:
         ordering = ["-last_activity_at", "-pk"]
         indexes = [
+            models.Index(fields=["change", "id"], name="case_change"),
             # Deliveries ask for open cases; there are few of them beside the closed ones.
             models.Index(fields=["id"], condition=models.Q(status__lt=2), name="case_open"),
             # Decisions that Microsoft's side was not compared with yet.
@@ -138,9 +141,11 @@ class CaseEvent(models.Model):
     actor_id = models.IntegerField(null=True, help_text="public.user; empty: the portal itself")
     kind = models.CharField(max_length=30)
     facts = models.JSONField(default=dict)
+    change = change_column()
 
     class Meta:
         ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["change", "id"], name="caseevent_change")]
 
     def __str__(self) -> str:
         return f"{self.kind} of case {self.case_id}"

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from alerts.models.alert import Alert
+from tenants.changes import change_column
 
 
 class AlertFact(models.Model):
@@ -22,9 +23,11 @@ class AlertFact(models.Model):
     attempts = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, help_text="Empty: everything asked is final")
     asked_at = models.DateTimeField(null=True)
+    change = change_column()
 
     class Meta:
         indexes = [
+            models.Index(fields=["change", "alert_id"], name="alertfact_change"),
             # What is to be asked next.
             models.Index(
                 fields=["due_at"], condition=models.Q(due_at__isnull=False), name="alertfact_due"

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from alerts.models.alert import Alert
 from alerts.models.case import Case
+from tenants.changes import change_column
 
 
 class Decision(models.Model):
@@ -39,10 +40,12 @@ class Decision(models.Model):
     priority = models.SmallIntegerField()
     facts = models.JSONField(default=dict)
     reasons = models.JSONField(default=list, help_text="[code, sentence]")
+    change = change_column()
 
     class Meta:
         ordering = ["at", "pk"]
         indexes = [
+            models.Index(fields=["change", "id"], name="decision_change"),
             # The report of everything that the portal closed by itself.
             models.Index(
                 fields=["at"],

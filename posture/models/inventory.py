@@ -10,6 +10,7 @@ import uuid
 from django.db import models
 
 from posture.coverage import State, Why
+from tenants.changes import change_column
 
 
 class WatchRule(models.Model):
@@ -71,10 +72,15 @@ class InventoryRead(models.Model):
     is_complete = models.BooleanField(default=False)
     by_listing = models.IntegerField(default=0, help_text="Subscriptions read without the Graph")
     resources = models.IntegerField(default=0)
+    states = models.JSONField(
+        default=dict, db_default={}, help_text="Resources by state when it ended"
+    )
     problem = models.CharField(max_length=300, blank=True)
+    change = change_column()
 
     class Meta:
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["change", "id"], name="inventoryread_change")]
 
     def __str__(self) -> str:
         return f"read {self.pk}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from tenants.changes import change_column
+
 
 class ScoreDay(models.Model):
     """The score of one day, as Microsoft counted it. `controls`: name -> [points, most or null].
@@ -18,9 +20,11 @@ class ScoreDay(models.Model):
     averages = models.JSONField(default=dict, help_text="Microsoft's, by basis, in percent")
     controls = models.JSONField(default=dict)
     read_at = models.DateTimeField()
+    change = change_column()
 
     class Meta:
         ordering = ["-day"]
+        indexes = [models.Index(fields=["change", "day"], name="scoreday_change")]
 
     def __str__(self) -> str:
         return f"{self.day}: {self.current} of {self.most}"

@@ -5,6 +5,7 @@ These tables lie in `public`. A tenant's own alerts and cases lie in its schema.
 
 from tenants.models.audit import AuditArchive, AuditEntry, AuditSeal
 from tenants.models.branding import Branding
+from tenants.models.figures import CaseFigure
 from tenants.models.keys import ApiKey, ApiTask, QueueTombstone
 from tenants.models.onboarding import Onboarding
 from tenants.models.people import Grant, TenantGroup, User
@@ -44,6 +45,7 @@ __all__ = [
     "AuditEntry",
     "AuditSeal",
     "Branding",
+    "CaseFigure",
     "EntityIndex",
     "EntraIdentity",
     "EntraMapping",

@@ -122,6 +122,13 @@ class Tenant(TenantMixin):
         default=dict, db_default={}, blank=True, help_text="Of the newest monthly report"
     )
     next_report_at = models.DateTimeField(null=True, blank=True, help_text="Empty: not planned yet")
+    next_lake_at = models.DateTimeField(
+        null=True, blank=True, help_text="The lake gets what is new; empty: at once"
+    )
+    lake_until = models.DateTimeField(null=True, blank=True, help_text="How far the lake reaches")
+    lake_days = models.IntegerField(
+        default=400, db_default=400, help_text="How long the lake keeps what was written to it"
+    )
     sla = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="See tenants.sla; empty: the default"
     )
@@ -157,6 +164,9 @@ class Tenant(TenantMixin):
                 fields=["next_inventory_at"],
                 condition=models.Q(state="active"),
                 name="tenant_inventory_due",
+            ),
+            models.Index(
+                fields=["next_lake_at"], condition=models.Q(state="active"), name="tenant_lake_due"
             ),
             models.Index(
                 fields=["next_report_at"],

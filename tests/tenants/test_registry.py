@@ -27,6 +27,7 @@ GRANTED = SHARED
 ROW_SECURITY = {
     "tenants_queueentry", "tenants_queuerollup", "tenants_entityindex", "tenants_movedcase",
     "tenants_rule", "tenants_ruleversion", "tenants_queuetombstone", "tenants_findingentry",
+    "tenants_casefigure",
 }  # fmt: skip
 
 PUBLIC: dict[str, tuple[str, str]] = {
@@ -54,6 +55,7 @@ PUBLIC: dict[str, tuple[str, str]] = {
     "tenants_movedcase": QUEUE,
     "tenants_queuetombstone": QUEUE,
     "tenants_findingentry": QUEUE,
+    "tenants_casefigure": QUEUE,
     "tenants_scoreband": SHARED,
     "tenants_findingrule": SHARED,
     "tenants_publicfeed": SHARED,
