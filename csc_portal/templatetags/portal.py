@@ -15,27 +15,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from alerts.models import Case
+from alerts.products import SOURCES
 from tenants.models import PILLARS, SEVERITIES
 from tenants.pseudonyms import label
 
 register = template.Library()
 
-SOURCES = {
-    "azureAdIdentityProtection": "Entra ID Protection",
-    "dataLossPrevention": "Purview DLP",
-    "microsoftAppGovernance": "App governance",
-    "microsoft365Defender": "Defender XDR",
-    "microsoftDefenderXDR": "Defender XDR",
-    "microsoftDefenderForCloud": "Defender for Cloud",
-    "microsoftDefenderForCloudApps": "Defender for Cloud Apps",
-    "microsoftDefenderForEndpoint": "Defender for Endpoint",
-    "microsoftDefenderForIdentity": "Defender for Identity",
-    "microsoftDefenderForOffice365": "Defender for Office 365",
-    "microsoftInsiderRiskManagement": "Purview Insider Risk",
-    "microsoftSecurityForAI": "Security for AI",
-    "microsoftSentinel": "Sentinel",
-    "microsoftThreatIntelligence": "Threat Intelligence",
-}
 _DETECTORS = {"cloudAppSecurity": "Cloud App Security"}
 """Named by rules as if they were sources; no case has them as one."""
 PILLAR_ICONS = {

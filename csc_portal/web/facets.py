@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from django.utils.text import slugify
 
 from alerts.models import Case
+from alerts.products import SOURCES
 from csc_portal.access import TenantRef
 from csc_portal.filters import PILLAR_BITS, STATUSES, Filter
 from csc_portal.queue import Counts
-from csc_portal.templatetags.portal import PILLAR_ICONS, SOURCES
+from csc_portal.templatetags.portal import PILLAR_ICONS
 from tenants.models import SEVERITIES
 
 STATUS_LABELS = {"new": "New", "in_progress": "In progress", "resolved": "Resolved"}
