@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from csc_portal.entra_people import _microsoft, remove_mapping, save_mapping
+from csc_portal.own_directory import issuer_of
 from simulator import Simulator
 from tenants.grants import Where, give
 from tenants.models import AuditEntry, EntraIdentity, Grant, PortalSession, Tenant, User
@@ -322,6 +323,7 @@ def test_a_certificate_proves_the_app(microsoft: Simulator, client: Client, sett
 def test_when_microsoft_is_away_the_page_says_so(
     microsoft: Simulator, client: Client, settings: Any
 ) -> None:
+    issuer_of.cache_clear()
     _microsoft.cache_clear()
     order = microsoft.control.fault("status", path="openid-configuration", count=-1, status=503)
     answer = client.get(START)
