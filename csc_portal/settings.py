@@ -99,6 +99,8 @@ OIDC_DIRECTORY = env.str("OIDC_DIRECTORY", default="")
 OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
 OIDC_CLIENT_SECRET_NAME = env.str("OIDC_CLIENT_SECRET_NAME", default="")
+# What `aud` of a program's token may be. Empty: OIDC_CLIENT_ID and api://OIDC_CLIENT_ID.
+OIDC_API_AUDIENCES = env.list("OIDC_API_AUDIENCES", default=[])
 LOCAL_SECOND_FACTOR = env.str("LOCAL_SECOND_FACTOR", default="required")
 SESSION_ENGINE = "csc_portal.web.sessions"
 SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=60)

@@ -193,7 +193,9 @@ class Control:
         )
 
     def application(self, client_id: str | None = None, **changes: Any) -> None:
-        """Register or change an app: enabled, secrets=[{value, expires}], certificates=[pem]."""
+        """Register or change an app: enabled, secrets=[{value, expires}], certificates=[pem],
+        assigned={client id of an API: [app role]}, token_version (1 or 2) of an API.
+        """
         self.call(
             "POST", "application", {**({"client_id": client_id} if client_id else {}), **changes}
         )

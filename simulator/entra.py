@@ -140,10 +140,12 @@ async def token(request: Request) -> Response:
             "credentials."
         )
         raise problem(400, "invalid_request", 50059, text, world)
-    audience = _audience(world, form.get("scope", ""))
+    audience = _audience(world, guid, form.get("scope", ""))
     client_id = form.get("client_id", "").lower()
     app = _consented_app(world, guid, client_id)
     _check_credential(world, app, form, guid)
+    if audience in world.apps:
+        return _granted_own(world, app, world.apps[audience], bool(form.get("client_assertion")))
     return _granted(world, guid, client_id, audience)
 
 
@@ -172,7 +174,7 @@ def _basic_credentials(request: Request, form: dict[str, str]) -> None:
     form.setdefault("client_secret", unquote_plus(password))
 
 
-def _audience(world: World, scope: str) -> str:
+def _audience(world: World, guid: str, scope: str) -> str:
     resource, found, rest = scope.strip().partition("/.default")
     if not found or rest or " " in resource:
         text = (
@@ -185,6 +187,9 @@ def _audience(world: World, scope: str) -> str:
     resource = resource.rstrip("/")
     if resource == world.origin:
         return resource
+    own = resource.removeprefix("api://").lower()
+    if guid == world.provider and "app_roles" in world.apps.get(own, {}):
+        return own
     if resource not in AUDIENCES:
         text = (
             f"The resource principal named {resource} was not found in the tenant. This can "
@@ -345,6 +350,31 @@ def _granted(world: World, guid: str, client_id: str, audience: str) -> Response
         "ext_expires_in": lifetime,
         "access_token": issued,
     }
+    return answer(body, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def _granted_own(world: World, app: Document, api: Document, by_certificate: bool) -> Response:
+    """A token to an app of the provider's directory, with the app roles assigned to the caller.
+
+    Version 1 with the App ID URI, as an API gets it that never asked for another, or version 2.
+    """
+    lifetime = int(world.settings["token_lifetime_s"])
+    audience, client_id = api["client_id"], app["client_id"]
+    roles = [one for one in app.get("assigned", {}).get(audience, []) if one in api["app_roles"]]
+    more: dict[str, Any] = {"roles": roles} if roles else {}
+    if api.get("token_version") == 2:
+        issuer = f"{world.origin}/{world.provider}/v2.0"
+        issued = world.signer.issue_own(
+            issuer, audience, world.provider, client_id, lifetime,
+            by_certificate=by_certificate, **more,
+        )  # fmt: skip
+    else:
+        more["appidacr"] = "2" if by_certificate else "1"
+        issued = world.signer.issue(
+            f"api://{audience}", world.provider, client_id, lifetime, **more
+        )
+    body = {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
+            "access_token": issued}  # fmt: skip
     return answer(body, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
 

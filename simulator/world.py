@@ -35,6 +35,11 @@ STAFF = (
     ("ann.analyst", "Ann Analyst", "CSC.Analyst"),
     ("vic.viewer", "Vic Viewer", "CSC.Viewer"),
 )
+API_ROLES = (
+    "Cases.Read", "Cases.Write", "Names.Read", "Tenants.Read", "Posture.Read", "Rules.Read",
+    "Audit.Read", "Reports.Read", "Export",
+)  # fmt: skip
+"""App roles for programs, as the portal's own API has them in the provider's directory."""
 
 DEFAULTS: dict[str, Any] = {
     "graph_limits": False,  # enforce the published limits of Graph and Resource Graph
@@ -131,6 +136,8 @@ class World:
                 f"http://{host}/account/microsoft/done/" for host in ("127.0.0.1", "localhost")
             ],
             "optional_claims": ["auth_time"],
+            "app_roles": list(API_ROLES),
+            "token_version": 2,
         }
         self.apps.put(self.sign_in_client_id, app)
         self.rotate_app_secret(self.sign_in_client_id, SIGN_IN_SECRET, keep_old=False)

@@ -16,6 +16,7 @@ class Right(StrEnum):
 
     SEE_CASES = "see_cases"
     SEE_HEALTH = "see_health"
+    SEE_POSTURE = "see_posture"
     SEE_PROVIDER = "see_provider"
     SEE_AUDIT = "see_audit"
     SHOW_NAMES = "show_names"
@@ -44,6 +45,7 @@ class Right(StrEnum):
 EXPLAINED: dict[Right, str] = {
     Right.SEE_CASES: "See cases, alerts and entities, by pseudonym",
     Right.SEE_HEALTH: "See how well the tenant is read",
+    Right.SEE_POSTURE: "See scores, coverage and findings",
     Right.SEE_PROVIDER: "See the names of the provider's people",
     Right.SEE_AUDIT: "Read the audit log",
     Right.SHOW_NAMES: "Show names, live from Microsoft",
@@ -68,16 +70,16 @@ PORTAL_WIDE = frozenset({Right.ONBOARD, Right.MANAGE_GROUPS, Right.MANAGE_PORTAL
 
 _VIEWER = frozenset(
     {
-        Right.SEE_CASES, Right.SEE_HEALTH, Right.SEE_PROVIDER, Right.EXPORT, Right.REPORT,
-        Right.USE_API,
+        Right.SEE_CASES, Right.SEE_HEALTH, Right.SEE_POSTURE, Right.SEE_PROVIDER, Right.EXPORT,
+        Right.REPORT, Right.USE_API,
     }
 )  # fmt: skip
 _ANALYST = _VIEWER | {Right.SHOW_NAMES, Right.RAW, Right.ACT, Right.RUN_FEED}
 _LEAD = _ANALYST | {Right.SEE_AUDIT, Right.SHARE_VIEWS, Right.MANAGE_RULES}
 _CISO = frozenset(
     {
-        Right.SEE_CASES, Right.SEE_HEALTH, Right.SEE_AUDIT, Right.SHOW_NAMES, Right.EXPORT,
-        Right.REPORT, Right.USE_API,
+        Right.SEE_CASES, Right.SEE_HEALTH, Right.SEE_POSTURE, Right.SEE_AUDIT, Right.SHOW_NAMES,
+        Right.EXPORT, Right.REPORT, Right.USE_API,
     }
 )  # fmt: skip
 

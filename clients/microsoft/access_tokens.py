@@ -58,7 +58,7 @@ def application_of(
     claims = _decoded(token, wanted, key)
     if claims["tid"] != str(wanted.directory):
         raise _refused("directory", "it comes from another directory")
-    return Application(_client(claims), _roles(claims.get("roles")), int(claims["exp"]))
+    return Application(_client(claims), _roles(claims.get("roles")), int(str(claims["exp"])))
 
 
 def _decoded(token: str, wanted: Wanted, key: jwt.PyJWK | None) -> Mapping[str, object]:

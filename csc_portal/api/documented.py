@@ -17,7 +17,7 @@ ALWAYS = (401, 404, 405, 406, 429)
 OF_POST = (400, 409, 413, 415, 422, 503)
 _DETAIL = {
     400: "Some fields are wrong; see errors.",
-    401: "Send a living key as 'Authorization: Bearer csc_...'.",
+    401: "Send a living key as 'Authorization: Bearer csc_...', or a token.",
     404: "There is nothing here, or this key may not see it.",
     410: "It was merged into another case.",
     412: "It is at another version than If-Match says. Read it again.",

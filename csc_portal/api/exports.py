@@ -29,7 +29,7 @@ from csc_portal.api.documented import FILTER, SINCE, TENANT, UNTIL, errors
 from csc_portal.api.formats import ecs, ocsf
 from csc_portal.api.formats.documents import AlertDocument, CaseDocument, Thing
 from csc_portal.api.formats.plain import csv_lines, gathered, ndjson
-from csc_portal.api.keys import is_alive, rights_of_key
+from csc_portal.api.keys import again, rights_of_key
 from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
@@ -209,8 +209,8 @@ def guarded(key: ApiKey, tenants: Mapping[int, TenantRef], batches: Batches) -> 
     for number, batch in enumerate(batches, start=1):
         yield batch
         if number % LOOKED_AT_EVERY == 0:
-            fresh = ApiKey.objects.select_related("owner").filter(pk=key.pk).first()
-            if fresh is None or not is_alive(fresh, timezone.now()):
+            fresh = again(key, timezone.now())
+            if fresh is None:
                 raise KeyLost
             rights = rights_of_key(fresh)
             if not tenants.keys() <= set(rights.having(Right.EXPORT)):

@@ -1,7 +1,8 @@
 """Keys of programs: made, found again by what a request sends, and revoked.
 
 A key looks like `csc_1a2b3c4d_<43 characters>`: the first part is shown on pages and kept readable,
-of the whole only a hash is kept.
+of the whole only a hash is kept. An application of the provider's directory has a row like a key's,
+without a secret: `csc_portal.api.tokens` finds it by a token.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -43,24 +45,32 @@ class BadKey(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """`tenants` and `groups` empty: for all tenants of the owner."""
+    """`tenants` and `groups` empty: for all tenants of the owner. `application`: its id in the
+    provider's directory, if tokens from there open it instead of a secret.
+    """
 
     name: str
     scopes: Sequence[str]
     tenants: Sequence[Tenant] = ()
     groups: Sequence[TenantGroup] = ()
     days: int = LONGEST_DAYS
+    application: uuid.UUID | None = None
 
 
 @transaction.atomic
 def create_key(owner: User, new: NewKey, *, actor: str, now: datetime) -> tuple[ApiKey, str]:
-    """The row and the key itself, which nobody can read again. Raises BadKey."""
+    """The row and the key itself, which nobody can read again; "" for an application, which has
+    none. Raises BadKey.
+    """
     _check(owner, new, now)
-    prefix = f"csc_{secrets.token_hex(4)}"
-    whole = f"{prefix}_{secrets.token_urlsafe(32)}"
+    prefix = f"{'app' if new.application else 'csc'}_{secrets.token_hex(4)}"
+    whole = "" if new.application else f"{prefix}_{secrets.token_urlsafe(32)}"
+    if new.application:
+        _replace_ended(new.application, now)
     key = ApiKey.objects.create(
         prefix=prefix,
-        digest=_digest(whole),
+        digest=_digest(whole) if whole else b"",
+        application=new.application,
         name=new.name.strip(),
         owner=owner,
         scopes=sorted(set(new.scopes)),
@@ -75,9 +85,19 @@ def create_key(owner: User, new: NewKey, *, actor: str, now: datetime) -> tuple[
         "groups": [group.slug for group in new.groups],
         "days": new.days,
         "owner": owner.pk,
+        **({"application": str(new.application)} if new.application else {}),
     }
     record(actor, "api_key_made", subject=f"key {prefix}", facts=facts)
     return key, whole
+
+
+def _replace_ended(application: uuid.UUID, now: datetime) -> None:
+    """One living row an application; one that has ended makes room. Raises BadKey."""
+    rows = ApiKey.objects.filter(application=application, revoked_at=None).select_for_update()
+    for row in rows:
+        if row.expires_at > now:
+            raise BadKey(f"The application is known already, as {row.prefix}. Revoke that first.")
+    rows.update(revoked_at=now)
 
 
 def _check(owner: User, new: NewKey, now: datetime) -> None:
@@ -122,6 +142,33 @@ def find_key(sent: str, now: datetime) -> ApiKey | None:
     return key if is_alive(key, now) else None
 
 
+def find_application(application: uuid.UUID, now: datetime) -> ApiKey | None:
+    """The living row of an application, with its owner. One query."""
+    key = (
+        ApiKey.objects.select_related("owner")
+        .filter(application=application, revoked_at=None)
+        .first()
+    )
+    return key if key is not None and is_alive(key, now) else None
+
+
+def again(key: ApiKey, now: datetime) -> ApiKey | None:
+    """The key as it is now, within what opened it; None if it opens nothing any more."""
+    fresh = ApiKey.objects.select_related("owner").filter(pk=key.pk).first()
+    if fresh is None or not is_alive(fresh, now) or key.expires_at <= now:
+        return None
+    fresh.narrowed_to = key.narrowed_to
+    fresh.expires_at = min(fresh.expires_at, key.expires_at)
+    return fresh
+
+
+def scopes_of(key: ApiKey) -> list[str]:
+    """In effect: those of the row, and with a token only those that it has too."""
+    if key.narrowed_to is None:
+        return list(key.scopes)
+    return [scope for scope in key.scopes if scope in key.narrowed_to]
+
+
 def is_alive(key: ApiKey, now: datetime) -> bool:
     return key.revoked_at is None and key.expires_at > now and key.owner.is_active
 
@@ -135,7 +182,7 @@ def note_use(key: ApiKey, now: datetime) -> None:
 def rights_of_key(key: ApiKey) -> Rights:
     """What the owner may now, within the key's scopes and tenants. At most two queries."""
     owned = rights_of(key.owner)
-    allowed = rights_in(key.scopes)
+    allowed = rights_in(scopes_of(key))
     ids = owned.tenants.keys() & _tenant_ids(key) if not key.is_for_all else owned.tenants.keys()
     tenants = {
         pk: replace(ref, rights=ref.rights & allowed)

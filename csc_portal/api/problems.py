@@ -23,7 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 TITLES = {
     "bad-request": "The request makes no sense",
     "validation": "Some fields are wrong",
-    "unauthorized": "No valid key",
+    "unauthorized": "No valid key or token",
     "not-found": "Not here",
     "method-not-allowed": "Not that method",
     "not-acceptable": "Only JSON is offered",
@@ -84,6 +84,31 @@ class Problem(exceptions.APIException):
         self.fields = fields
 
 
+class BadToken(exceptions.AuthenticationFailed):
+    """A token that was not accepted. `why`: one of TOKEN_PROBLEMS."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why if why in TOKEN_PROBLEMS else "invalid"
+
+
+TOKEN_PROBLEMS = {
+    "settings": "This portal takes no tokens.",
+    "malformed": "The token can't be read.",
+    "algorithm": "The token is not signed as Entra ID signs.",
+    "signature": "The token's signature is wrong, or its key is unknown.",
+    "audience": "The token is for another app.",
+    "issuer": "The token comes from another directory.",
+    "directory": "The token comes from another directory.",
+    "time": "The token is out of date, or not valid yet.",
+    "claim": "The token lacks a claim that is needed.",
+    "person": "The token is a person's; people make a key, and programs ask for themselves.",
+    "program": "The program did not prove itself by a secret or certificate.",
+    "application": "The portal has no living row for this application.",
+    "invalid": "The token was not accepted.",
+}
+
+
 def bad_fields(*fields: FieldError) -> Problem:
     return Problem(400, "Some fields are wrong; see errors.", fields, "validation")
 
@@ -112,6 +137,8 @@ def answer(err: Exception, context: Mapping[str, Any]) -> Response | None:
     headers: dict[str, str] = {}
     if found.status_code == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="CSC Portal"'
+    if isinstance(err, BadToken):
+        headers["WWW-Authenticate"] += f', error="invalid_token", error_description="{err.why}"'
     if isinstance(err, exceptions.Throttled) and err.wait is not None:
         headers["Retry-After"] = str(max(1, int(err.wait)))
     if found.status_code == 503:
@@ -140,6 +167,8 @@ def _problem(err: Exception) -> Problem | None:
         return Problem(413, TOO_LARGE)
     if isinstance(err, (SuspiciousOperation, exceptions.ParseError)):
         return Problem(400, "The body is no JSON object.")
+    if isinstance(err, BadToken):
+        return Problem(401, TOKEN_PROBLEMS[err.why])
     for kind, status, detail in _TOLD:
         if isinstance(err, kind):
             return Problem(status, detail)
@@ -151,7 +180,7 @@ _TOLD: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...
     (
         (exceptions.NotAuthenticated, exceptions.AuthenticationFailed),
         401,
-        "Send a living key as 'Authorization: Bearer csc_...'.",
+        "Send a living key as 'Authorization: Bearer csc_...', or a token.",
     ),
     (exceptions.MethodNotAllowed, 405, "See the header Allow for what can be done here."),
     (exceptions.NotAcceptable, 406, "Ask for application/json."),

@@ -15,6 +15,7 @@ class Scope(StrEnum):
     CASES_WRITE = "cases:write"
     NAMES_READ = "names:read"
     TENANTS_READ = "tenants:read"
+    POSTURE_READ = "posture:read"
     RULES_READ = "rules:read"
     AUDIT_READ = "audit:read"
     REPORTS_READ = "reports:read"
@@ -26,6 +27,7 @@ RIGHT_OF: dict[Scope, Right] = {
     Scope.CASES_WRITE: Right.ACT,
     Scope.NAMES_READ: Right.SHOW_NAMES,
     Scope.TENANTS_READ: Right.SEE_HEALTH,
+    Scope.POSTURE_READ: Right.SEE_POSTURE,
     Scope.RULES_READ: Right.MANAGE_RULES,
     Scope.AUDIT_READ: Right.SEE_AUDIT,
     Scope.REPORTS_READ: Right.REPORT,
@@ -36,11 +38,24 @@ EXPLAINED: dict[Scope, str] = {
     Scope.CASES_WRITE: "Work on cases: assign, judge, close, snooze, comment",
     Scope.NAMES_READ: "Look people and devices up by name, and show names; each use is recorded",
     Scope.TENANTS_READ: "Read how well tenants are read",
+    Scope.POSTURE_READ: "Read scores, coverage and findings",
     Scope.RULES_READ: "Read rules",
     Scope.AUDIT_READ: "Read the audit log",
     Scope.REPORTS_READ: "Read reports",
     Scope.EXPORT: "Export in bulk",
 }
+APP_ROLES: dict[str, Scope] = {
+    "Cases.Read": Scope.CASES_READ,
+    "Cases.Write": Scope.CASES_WRITE,
+    "Names.Read": Scope.NAMES_READ,
+    "Tenants.Read": Scope.TENANTS_READ,
+    "Posture.Read": Scope.POSTURE_READ,
+    "Rules.Read": Scope.RULES_READ,
+    "Audit.Read": Scope.AUDIT_READ,
+    "Reports.Read": Scope.REPORTS_READ,
+    "Export": Scope.EXPORT,
+}
+"""App role in the provider's directory, as a token's `roles` has it -> the scope it stands for."""
 DEFAULT = (Scope.CASES_READ, Scope.TENANTS_READ)
 
 

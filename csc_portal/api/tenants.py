@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from csc_portal.access import tenant_for
 from csc_portal.api import shapes
 from csc_portal.api.documented import PAGING, errors
+from csc_portal.api.keys import scopes_of
 from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
 from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.scopes import Scope
@@ -33,7 +34,7 @@ class OwnKey(ApiView):
         body = {
             "prefix": self.key.prefix,
             "name": self.key.name,
-            "scopes": list(self.key.scopes),
+            "scopes": scopes_of(self.key),
             "tenants": [ref.slug for ref in self.rights.tenants.values()],
             "expires_at": self.key.expires_at,
         }

@@ -1,4 +1,6 @@
-"""Settings: keys to the API, each shown once, what they were used for; and the API's endpoints."""
+"""Settings: keys to the API, each shown once, applications of the provider's directory, what both
+were used for; and the API's endpoints.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from csc_portal.access import Group, Rights, groups_of
 from csc_portal.api.keys import LONGEST_DAYS, BadKey, NewKey, create_key, revoke_key
 from csc_portal.api.schema import document
-from csc_portal.api.scopes import EXPLAINED, RIGHT_OF
+from csc_portal.api.scopes import APP_ROLES, EXPLAINED, RIGHT_OF
 from csc_portal.api.throttle import used_by_day
+from csc_portal.api.tokens import audiences
+from csc_portal.own_directory import issuer_url
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.reauth import ask_for_proof
 from tenants.models import ApiKey, Tenant, TenantGroup, User
@@ -45,8 +49,10 @@ class KeyForm(forms.Form):
         label="Days until it ends", min_value=1, max_value=LONGEST_DAYS, initial=LONGEST_DAYS
     )
 
-    def __init__(self, data: Any, rights: Rights, groups: tuple[Group, ...]) -> None:
-        super().__init__(data)
+    def __init__(
+        self, data: Any, rights: Rights, groups: tuple[Group, ...], prefix: str | None = None
+    ) -> None:
+        super().__init__(data, prefix=prefix)
         usable = set(rights.having(Right.MANAGE_KEYS)) & set(rights.having(Right.USE_API))
         scopes = [
             (one.value, f"{told} ({one.value})")
@@ -70,7 +76,18 @@ class KeyForm(forms.Form):
             list(Tenant.objects.filter(slug__in=slugs)) if slugs else [],
             list(TenantGroup.objects.filter(slug__in=groups)) if groups else [],
             self.cleaned_data["days"],
+            self.cleaned_data.get("application"),
         )
+
+
+class ApplicationForm(KeyForm):
+    """A program that Entra ID knows: the same, and which one it is."""
+
+    application = forms.UUIDField(
+        label="Application (client) id",
+        help_text="Of the program's app registration in your own directory.",
+    )
+    field_order = ("name", "application")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +127,46 @@ def _visible(user: User, rights: Rights) -> QuerySet[ApiKey]:
 def keys_page(request: HttpRequest) -> HttpResponse:
     """Those there are with their use, and a form for a new one, which the answer shows once."""
     rights, user = _rights(request), user_of(request)
-    form = KeyForm(request.POST or None, rights, groups_of(user, rights))
-    if request.method == "POST" and form.is_valid():
+    groups = groups_of(user, rights)
+    # Both forms are posted here; their fields have names of their own.
+    of_application = "app-name" in request.POST
+    takes_tokens = _takes_tokens(rights)
+    if of_application and not takes_tokens:
+        raise Http404
+    data = request.POST or None
+    form = KeyForm(None if of_application else data, rights, groups)
+    app_form = ApplicationForm(data if of_application else None, rights, groups, prefix="app")
+    used_form = app_form if of_application else form
+    if request.method == "POST" and used_form.is_valid():
         if asked := ask_for_proof(request):
             return asked
         try:
-            key, whole = create_key(user, form.order(), actor=user.username, now=timezone.now())
+            now = timezone.now()
+            key, whole = create_key(user, used_form.order(), actor=user.username, now=now)
         except BadKey as err:
-            form.add_error(None, str(err))
+            used_form.add_error(None, str(err))
         else:
+            if not whole:
+                messages.success(request, f"{key.name} may come with a token, as {key.prefix}.")
+                return redirect("api-tokens")
             context = {"key": key, "whole": whole}
             return render(request, "settings/api_key.html", context)
     keys = list(_visible(user, rights).prefetch_related("tenants", "groups")[:SHOWN])
     used = used_by_day([key.pk for key in keys])
-    lines = [KeyLine(key, used.get(key.pk) if used is not None else None) for key in keys]
-    status = 422 if form.errors else 200
-    return render(request, "settings/api_keys.html", {"lines": lines, "form": form}, status=status)
+    context = {
+        "lines": [KeyLine(key, used.get(key.pk) if used is not None else None) for key in keys],
+        "form": form,
+        "app_form": app_form if takes_tokens else None,
+        "audiences": audiences(),
+        "app_roles": APP_ROLES,
+    }
+    status = 422 if used_form.errors else 200
+    return render(request, "settings/api_keys.html", context, status=status)
+
+
+def _takes_tokens(rights: Rights) -> bool:
+    """The directory is the provider's: its programs are let in by the provider's admins."""
+    return Right.MANAGE_KEYS in rights.everywhere and bool(issuer_url() and audiences())
 
 
 @require_POST

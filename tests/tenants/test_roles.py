@@ -8,17 +8,19 @@ from tenants.models import Grant
 from tenants.roles import CUSTOMER_ROLES, EXPLAINED, PORTAL_WIDE, RIGHTS, Right, rights_of_roles
 
 PINNED = {
-    "viewer": "see_cases see_health see_provider export report use_api",
+    "viewer": "see_cases see_health see_posture see_provider export report use_api",
     "analyst": (
-        "see_cases see_health see_provider export report use_api show_names raw act run_feed"
+        "see_cases see_health see_posture see_provider export report use_api "
+        "show_names raw act run_feed"
     ),
     "lead": (
-        "see_cases see_health see_provider export report use_api show_names raw act run_feed "
+        "see_cases see_health see_posture see_provider export report use_api "
+        "show_names raw act run_feed "
         "see_audit share_views manage_rules"
     ),
-    "customer_ciso": "see_cases see_health see_audit show_names export report use_api",
+    "customer_ciso": "see_cases see_health see_posture see_audit show_names export report use_api",
     "customer_admin": (
-        "see_cases see_health see_audit show_names export report use_api manage_keys "
+        "see_cases see_health see_posture see_audit show_names export report use_api manage_keys "
         "manage_customers"
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -15,7 +16,10 @@ from tenants.models import ApiKey, TenantGroup, User
 
 
 class Command(PortalCommand):
-    help = "Make a key to the API, which is printed once; list a user's keys; revoke one."
+    help = (
+        "Make a key to the API, which is printed once, or let an application of the provider's "
+        "directory in; list a user's keys; revoke one."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user")
@@ -25,6 +29,12 @@ class Command(PortalCommand):
         )
         parser.add_argument("--tenant", action="append", default=[], metavar="SLUG")
         parser.add_argument("--group", action="append", default=[], metavar="SLUG")
+        parser.add_argument(
+            "--application",
+            type=uuid.UUID,
+            metavar="ID",
+            help="of a program in the provider's directory, whose tokens come in; makes no secret",
+        )
         parser.add_argument("--days", type=int, default=LONGEST_DAYS)
         parser.add_argument("--revoke", default="", metavar="PREFIX")
         parser.add_argument(
@@ -58,12 +68,13 @@ class Command(PortalCommand):
             [self.tenant(slug) for slug in options["tenant"]],
             groups,
             options["days"],
+            options["application"],
         )
         try:
             key, whole = create_key(user, new, actor=SYSTEM, now=timezone.now())
         except BadKey as err:
             raise CommandError(str(err)) from err
-        return {"key": whole, **_described(key)}
+        return {**({"key": whole} if whole else {}), **_described(key)}
 
     def _revoke(self, user: User, prefix: str) -> dict[str, Any]:
         key = ApiKey.objects.filter(owner=user, prefix=prefix).first()
@@ -75,6 +86,7 @@ class Command(PortalCommand):
 def _described(key: ApiKey) -> dict[str, Any]:
     return {
         "prefix": key.prefix,
+        **({"application": str(key.application)} if key.application else {}),
         "name": key.name,
         "scopes": list(key.scopes),
         "all_tenants": key.is_for_all,

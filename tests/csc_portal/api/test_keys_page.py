@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from io import StringIO
 
 import pytest
@@ -12,8 +13,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tenants.models import ApiKey, AuditEntry, User
-from tests.csc_portal.api.conftest import Caller
+from tests.csc_portal.api.conftest import Caller, signed
 from tests.csc_portal.web.conftest import World
+from tests.csc_portal.web.signin_lab import configure
 
 PAGE = "/settings/api-keys/"
 NEW = {"name": "SOAR", "scopes": ["cases:read", "tenants:read"], "places": ["qa"], "days": "30"}
@@ -57,6 +59,42 @@ def test_nobody_gives_a_key_more_than_they_have(sign_in, world: World) -> None:
     ):
         assert customer.post(PAGE, {**NEW, **change}).status_code == 422
     assert sign_in("analyst", world.tenants["qa"]).get(PAGE).status_code == 404
+    assert not ApiKey.objects.exists()
+
+
+APP = {
+    f"app-{name}": value
+    for name, value in {**NEW, "application": "6f0a8f6e-1a55-4d0e-9d63-0b7f6c9a3c11"}.items()
+}
+
+
+def test_an_application_is_let_in_and_out(sign_in, world: World, simulator, settings) -> None:
+    configure(settings, simulator)
+    admin = sign_in("admin")
+    page = admin.get(PAGE).content.decode()
+    assert f"api://{settings.OIDC_CLIENT_ID}" in page
+    assert "Cases.Write" in page
+    assert admin.post(PAGE, {**APP, "app-application": "SOAR"}).status_code == 422
+    assert admin.post(PAGE, APP).status_code == 302
+    key = ApiKey.objects.get()
+    caller = Caller(key, signed(simulator, key.application))
+    assert caller.get("key").json()["tenants"] == ["qa"]
+    assert str(key.application) in admin.get(PAGE).content.decode()
+    again = admin.post(PAGE, APP)
+    assert again.status_code == 422
+    assert "known already" in again.content.decode()
+    assert admin.post(f"{PAGE}{key.public_id}/revoke/").status_code == 302
+    assert caller.get("key").status_code == 401
+
+
+def test_only_the_provider_lets_applications_in(sign_in, world: World, simulator, settings) -> None:
+    configure(settings, simulator)
+    for role in ("admin", "customer_admin"):
+        narrow = sign_in(role, world.tenants["qa"])
+        assert "app-application" not in narrow.get(PAGE).content.decode()
+        assert narrow.post(PAGE, APP).status_code == 404
+    settings.OIDC_CLIENT_ID = ""
+    assert sign_in("admin").post(PAGE, APP).status_code == 404
     assert not ApiKey.objects.exists()
 
 
@@ -104,5 +142,9 @@ def test_the_command(world: World) -> None:
     assert [key["prefix"] for key in run("robot")["keys"]] == [made["prefix"]]
     with pytest.raises(CommandError, match="no group 'x'"):
         run("robot", "--name", "x", "--group", "x")
+    program = str(uuid.uuid4())
+    app = run("robot", "--name", "SOAR", "--application", program, "--tenant", "qa")
+    assert (app["application"], "key" in app) == (program, False)
+    assert run("robot", "--revoke", app["prefix"])["revoked"] is True
     assert run("robot", "--revoke", made["prefix"])["revoked"] is True
     assert caller.get("key").status_code == 401
