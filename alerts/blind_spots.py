@@ -13,14 +13,18 @@ from django.utils import timezone
 
 from alerts.models import Alert, SourceAbility
 from clients.errors import ApiError, Forbidden
+from clients.http import Policy
+from clients.microsoft.defender import NOT_LICENSED
 from clients.microsoft.graph import Graph
 from clients.microsoft.permissions import PERMISSIONS
 from clients.microsoft.security import Ability, probe
+from tenants.directories import defender_for
 from tenants.models import Tenant
 from tenants.scope import scope
 
 State = SourceAbility.State
 
+ONE_TRY = Policy(read_s=10, deadline_s=15, attempts=1)
 SEEN_WITHIN = timedelta(days=30)
 CHECKED_EVERY = timedelta(days=7)
 NO_PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
@@ -51,10 +55,15 @@ CONSEQUENCES = {
         "changes that follow an odd sign-in (a new MFA method, a role, a consent) are not noticed",
     ),
     "secure-score": ("SecurityEvents.Read.All", "the Secure Score is not shown"),
+    "weaknesses": (
+        "Vulnerability.Read.All",
+        "nothing can be said of weak software on devices, nor whether attackers use it now",
+    ),
     "users": ("User.Read.All", "VIPs can't be told by their titles and departments"),
 }
 """Source -> (permission, what is missing without it)."""
 
+LICENCES = {"weaknesses": "Defender for Endpoint Plan 2 or Defender Vulnerability Management"}
 NEVER_CHECKED = (
     "It has not been checked yet what can be read for this tenant. Run `manage.py probe` for it, "
     "or wait for the weekly check."
@@ -112,9 +121,10 @@ def _about(finding: Finding) -> str:
     permission, consequence = CONSEQUENCES[finding.source]
     what = finding.source.replace("-", " ").capitalize()
     if finding.state == State.NO_LICENCE:
+        licence = LICENCES.get(finding.source, "Entra ID P1 or P2")
         return (
-            f"{what} can't be read because the directory has no Entra ID P1 or P2 licence: "
-            f"{consequence}. It takes P1 or P2; the portal finds out by itself when it is there."
+            f"{what} can't be read because the directory has no {licence} licence: "
+            f"{consequence}. The portal finds out by itself when it is there."
         )
     if finding.state == State.NO_PERMISSION:
         return (
@@ -169,9 +179,19 @@ def blind_spots(tenant: Tenant) -> list[str]:
 
 def check_sources(tenant: Tenant, graph: Graph, now: datetime) -> list[Ability]:
     """Probe every source and keep what was found. Raises ApiError if there is no token at all."""
-    abilities = probe(graph)
+    abilities = [*probe(graph), probe_weaknesses(tenant)]
     note_abilities(tenant, [(ability.source, ability.error) for ability in abilities], now)
     return abilities
+
+
+def probe_weaknesses(tenant: Tenant) -> Ability:
+    """Defender's own API, which has a token of its own: to get none there says as much."""
+    error: ApiError | None = None
+    try:
+        defender_for(tenant).with_policy(ONE_TRY).probe()
+    except ApiError as err:
+        error = err
+    return Ability("weaknesses", "Vulnerability.Read.All", error)
 
 
 def is_check_due(tenant: Tenant, now: datetime) -> bool:
@@ -222,6 +242,6 @@ def state_of(error: ApiError | None) -> str:
     """What an answer means, as State. Only a 403 proves that something is missing."""
     if error is None:
         return State.THERE
-    if error.code == NO_PREMIUM:
+    if error.code == NO_PREMIUM or error.code in NOT_LICENSED:
         return State.NO_LICENCE
     return State.NO_PERMISSION if isinstance(error, Forbidden) else State.UNKNOWN

@@ -70,7 +70,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success. `body` is the parsed JSON, None if the answer was empty."""
+    """A success. `body` is the parsed JSON, None if the answer was empty; bytes if asked raw."""
 
     status: int
     headers: Mapping[str, str]
@@ -84,6 +84,7 @@ class _Call:
     cost: int
     repeatable: bool
     read_error: ErrorReader
+    raw: bool
 
 
 class Http:
@@ -140,12 +141,13 @@ class Http:
         retry: bool | None = None,
         deadline_s: float | None = None,
         read_error: ErrorReader | None = None,
+        raw: bool = False,
     ) -> Answer:
         """Call the server and return its answer; raises an ApiError for everything else.
 
         `path` is appended to the base URL, or is a whole URL on the same host. `retry` says whether
         the call may be repeated (default: GET, HEAD, PUT and DELETE may). `family` and `cost` are
-        for the governor; no family, no governor.
+        for the governor; no family, no governor. `raw`: the body is no JSON, and comes as bytes.
         """
         call = _Call(
             request=_prepare(method, self.url(path, params), json, form, headers),
@@ -153,6 +155,7 @@ class Http:
             cost=cost,
             repeatable=method in _IDEMPOTENT if retry is None else retry,
             read_error=read_error or self._read_error,
+            raw=raw,
         )
         deadline = self._clock() + (deadline_s or self.policy.deadline_s)
         attempt = 1
@@ -272,7 +275,7 @@ class Http:
                     status=response.status_code,
                     code="too_large",
                 )
-            body = self._parse(raw, response.status_code)
+            body = raw if call.raw else self._parse(raw, response.status_code)
             return Answer(response.status_code, response.headers, body)
         raise call.read_error(
             Failure(self.name, response.status_code, response.headers, _parse_or_none(raw))

@@ -89,6 +89,7 @@ LIMITS: Mapping[str, Limit] = {
     "subscriptions": Limit(20, 20, all_keys=36),  # listing: 25 and 40 in 20 s
     "arm": Limit(20, 1),
     "resource_graph": Limit(14, 5),
+    "defender": Limit(45, 60, per_hour=1400),  # the smallest limit told: 50 and 1,500
     "tickets": Limit(80, 60),  # until the account tells its own limit
 }
 HOUR_S = 3600

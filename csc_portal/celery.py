@@ -109,6 +109,16 @@ class Config:
             "schedule": 60.0,
             "options": {"expires": 50},
         },
+        "weaknesses": {
+            "task": "csc_portal.weaknesses.start_weaknesses",
+            "schedule": 60.0,
+            "options": {"expires": 50},
+        },
+        "feeds": {
+            "task": "csc_portal.feeds.start_feeds",
+            "schedule": 60.0,
+            "options": {"expires": 50},
+        },
         "tasks of the API": {
             "task": "csc_portal.api.bulk_run.start_api_tasks",
             "schedule": 20.0,
@@ -146,6 +156,8 @@ for module in (
     "outcome",
     "score",
     "inventory",
+    "weaknesses",
+    "feeds",
     "webhook_due",
 ):
     app.autodiscover_tasks(["csc_portal"], related_name=module)

@@ -25,8 +25,28 @@ AZURE_CLOUD = env.str("AZURE_CLOUD", default="public")
 AZURE_KEY_VAULT_URL = env.str("AZURE_KEY_VAULT_URL", default="")
 ENDPOINT_OVERRIDES = {
     name: env.str(name, default="")
-    for name in ("MICROSOFT_LOGIN_URL", "MICROSOFT_GRAPH_URL", "AZURE_RESOURCE_MANAGER_URL")
+    for name in (
+        "MICROSOFT_LOGIN_URL",
+        "MICROSOFT_GRAPH_URL",
+        "AZURE_RESOURCE_MANAGER_URL",
+        "MICROSOFT_DEFENDER_URL",
+    )
 }
+# Public lists of threats. An empty address switches that list off.
+KEV_URL = env.str(
+    "KEV_URL",
+    default="https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+)
+EPSS_URL = env.str(
+    "EPSS_URL", default="https://epss.empiricalsecurity.com/epss_scores-current.csv.gz"
+)
+NEWS_FEEDS = env.list(
+    "NEWS_FEEDS",
+    default=[
+        "https://api.msrc.microsoft.com/update-guide/rss",
+        "https://www.cisa.gov/cybersecurity-advisories/all.xml",
+    ],
+)
 PUBLIC_INGRESS_URL = env.str("PUBLIC_INGRESS_URL", default="")
 PORTAL_URL = env.str("PORTAL_URL", default="")
 PROVIDER_CLIENT_ID = env.str("PROVIDER_CLIENT_ID", default="")

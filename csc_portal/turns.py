@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-POLL, OUTCOME, SCORE, INVENTORY = 1, 2, 3, 4
+POLL, OUTCOME, SCORE, INVENTORY, WEAKNESSES = 1, 2, 3, 4, 5
 """The kinds of turns; advisory locks have two numbers."""
 
 

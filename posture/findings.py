@@ -17,21 +17,27 @@ from posture.models import Finding
 from tenants.models import FindingEntry
 from tenants.scope import tenant_here
 
-CHANGING = ("severity", "summary", "facts")
-SHOWN = ("kind", "severity", "summary", "opened_at", "changed_at", "closed_at")
+CHANGING = ("severity", "summary", "facts", "size")
+GROWING = ("peak", "growth", "accepted_until", "accepted_why")
+SHOWN = (
+    "kind", "severity", "summary", "size", "owner_id", "accepted_until", "accepted_why",
+    "ticket_ref", "ticket_url", "opened_at", "changed_at", "closed_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What is the matter now. `key`: what it is about, a closed word or a pseudonym.
 
-    `summary` and `facts` hold our own words, counts, times and pseudonyms, never a name.
+    `summary` and `facts` hold our own words, counts, times and pseudonyms, never a name. `size`:
+    how many things it is about, in the kind's own unit.
     """
 
     key: str
     severity: int
     summary: str
     facts: dict[str, object] = field(default_factory=dict)
+    size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,10 @@ def settle(kind: str, found: Sequence[Found], now: datetime) -> Settled:
         opened = [_new(kind, one, now) for key, one in wanted.items() if key not in known]
         # Somebody else may open the same one at the same time: theirs stays.
         Finding.objects.bulk_create(opened, ignore_conflicts=True)
-        Finding.objects.bulk_update([*changed, *closed], [*CHANGING, "changed_at", "closed_at"])
-        _publish([*opened, *changed, *closed])
+        Finding.objects.bulk_update(
+            [*changed, *closed], [*CHANGING, *GROWING, "changed_at", "closed_at"]
+        )
+        publish([*opened, *changed, *closed])
     return Settled(*(tuple(row.public_id for row in part) for part in (opened, changed, closed)))
 
 
@@ -73,13 +81,19 @@ def _take(row: Finding | None, one: Found, now: datetime) -> bool:
     """Whether there is such a finding and it says something else now."""
     if row is None or all(getattr(row, name) == getattr(one, name) for name in CHANGING):
         return False
+    is_worse = one.severity > row.severity
+    if is_worse or one.size > row.peak:
+        row.growth += 1
+        row.peak = max(row.peak, one.size)
+    if is_worse:  # what was accepted was something less
+        row.accepted_until, row.accepted_why = None, ""
     for name in CHANGING:
         setattr(row, name, getattr(one, name))
     row.changed_at = now
     return True
 
 
-def _publish(rows: Sequence[Finding]) -> None:
+def publish(rows: Sequence[Finding]) -> None:
     """The slim rows of those that were really stored."""
     stored = Finding.objects.filter(public_id__in=[row.public_id for row in rows])
     names = ("public_id", *SHOWN)
@@ -97,5 +111,5 @@ def _publish(rows: Sequence[Finding]) -> None:
 def _new(kind: str, one: Found, now: datetime) -> Finding:
     return Finding(
         kind=kind, key=one.key, severity=one.severity, summary=one.summary, facts=one.facts,
-        opened_at=now, changed_at=now,
+        size=one.size, peak=one.size, opened_at=now, changed_at=now,
     )  # fmt: skip

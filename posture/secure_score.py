@@ -165,6 +165,7 @@ def _found(drop: Drop, profiles: dict[str, Profile]) -> Found:
         severity=drop.severity,
         summary=f"{drop.before:.1f} to {drop.now:.1f} percent since {drop.since}: "
         f"{count} control{'' if count == 1 else 's'} lost points",
+        size=max(1, round(drop.before - drop.now)),
         facts={
             "since": drop.since.isoformat(),
             "before": drop.before,

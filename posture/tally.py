@@ -105,6 +105,7 @@ def _found(kind: str, count: int, subscriptions: int, new: int) -> Found:
         key=kind[:100],
         severity=MEDIUM if kind in TELLING else LOW,
         summary=f"{count:,} Azure {things} not watched: {kind}"[:200],
+        size=count,
         facts={"count": count, "subscriptions": subscriptions, "new": new},
     )
 

@@ -14,7 +14,9 @@ from simulator import (
     arm,
     consent,
     control_api,
+    defender,
     entra,
+    feeds,
     managed_identity,
     oidc,
     resource_graph,
@@ -172,6 +174,15 @@ def _azure_routes() -> list[BaseRoute]:
     ]
 
 
+def _public_routes() -> list[BaseRoute]:
+    path = "/api/vulnerabilities"
+    return [
+        Route(path, defender.vulnerabilities, methods=["GET"]),
+        Route(f"{path}/machinesVulnerabilities", defender.machines_vulnerabilities),
+        Route("/feeds/{name}", feeds.feed, methods=["GET"]),
+    ]
+
+
 def _help_desk_routes(base: str) -> list[BaseRoute]:
     api = f"{base}/api/v2"
     return [
@@ -216,6 +227,7 @@ def build(world: World) -> ASGIApp:
     """The application; `app.state` of the inner one holds world, engine and delivery."""
     engine = Engine(world)
     delivery = Delivery(world)
+    feeds.fill(world)
     for directory in world.directories.values():
         delivery.listen(directory)
 
@@ -235,6 +247,7 @@ def build(world: World) -> ASGIApp:
         *_security_routes("/beta"),
         *_directory_routes("/v1.0"),
         *_directory_routes("/beta"),
+        *_public_routes(),
         *_help_desk_routes(""),
         *_help_desk_routes("/freshservice/{account}"),
         *_azure_routes(),

@@ -23,7 +23,7 @@ GRAPH_FAMILIES = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    service: str  # entra msi vault graph arm freshservice control other
+    service: str  # entra msi vault graph arm defender freshservice feeds control other
     family: str  # part of a service with its own limit, such as "alerts"
     directory: str  # directory's GUID, help desk's key, or ""
     client_id: str
@@ -56,6 +56,10 @@ def identify(scope: Scope) -> Caller:
         )
     if first == "freshservice":
         return Caller("freshservice", "account", rest.partition("/")[0], "")
+    if first == "feeds":
+        return Caller("feeds", rest, "", "")
+    if first == "api" and rest.startswith("vulnerabilities"):
+        return Caller("defender", "vulnerabilities", *_bearer(scope))
     if first in {"api", "a"}:
         return Caller("freshservice", "account", _basic_user(scope), "")
     if path.endswith("/adminconsent"):

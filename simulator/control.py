@@ -1,5 +1,6 @@
 """Client of the control API, for tests and scripts (README.md explains the calls)."""
 
+import base64
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -19,6 +20,7 @@ class Control:
     """`directory` is always a slug, a GUID or a domain."""
 
     def __init__(self, url: str, ca_file: Path) -> None:
+        self._url = url
         self._base = f"{url}/_control"
         self._session = requests.Session()
         self._session.verify = str(ca_file)
@@ -245,6 +247,18 @@ class Control:
         """The automator calls this URL when a ticket was changed; none without a URL."""
         order = {"url": url, "headers": headers or {}}
         self.call("PUT" if url else "DELETE", f"tickets/{account}/webhook", order)
+
+    def set_feed(
+        self, name: str, raw: bytes = b"", kind: str = "text/xml", redirect: str = ""
+    ) -> str:
+        """What /feeds/NAME has from now on; its URL."""
+        order = {"base64": base64.b64encode(raw).decode(), "kind": kind, "redirect": redirect}
+        self.call("PUT", f"feeds/{name}", order)
+        return f"{self._url}/feeds/{name}"
+
+    def drop_feed(self, name: str) -> None:
+        """Nothing is at /feeds/NAME any more."""
+        self.call("DELETE", f"feeds/{name}")
 
     def delete_ticket(self, account: str, ticket_id: int) -> None:
         self.call("DELETE", f"tickets/{account}/{ticket_id}")

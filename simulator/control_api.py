@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator import moments, oidc
+from simulator import feeds, moments, oidc
 from simulator.answers import Answered, answer, json_body
 from simulator.control_data import data_routes
 from simulator.directory import Directory
@@ -266,6 +266,7 @@ def routes() -> list[BaseRoute]:
         route("tickets/{account}/{id:int}", _ticket, "PUT", "DELETE"),
         route("tickets/{account}/{id:int}/notes", _notes, "POST"),
         route("tickets/{account}/webhook", _webhook, "PUT", "DELETE"),
+        route("feeds/{name}", feeds.control, "PUT", "DELETE"),
         route("notifications", _notifications, "GET", "POST"),
         *(route(*row) for row in data_routes()),
         route("directories/{directory}", _directory, "GET", "PATCH"),

@@ -19,6 +19,8 @@ TABLES = {
     "risky_users": "id",
     "resources": "id",
     "resource_groups": "id",
+    "weaknesses": "id",
+    "device_weaknesses": "id",
     "azure": "subscriptionId",
     "azure_settings": "subscriptionId",
     "azure_changes": "name",

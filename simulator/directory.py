@@ -24,6 +24,7 @@ ALL_ROLES = (
     "IdentityRiskyUser.Read.All",
     "RoleManagement.Read.Directory",
     "GroupMember.Read.All",
+    "Vulnerability.Read.All",
 )
 
 
@@ -52,6 +53,8 @@ class Directory:
         self.profiles = table("control-profile")
         self.groups = table("group")
         self.role_members = table("directory-role")
+        self.weaknesses = table("weakness")
+        self.device_weaknesses = table("device-weakness")
         self.azure = table("azure-subscription")
         self.resources = table("azure-resource")
         self.resource_groups = table("azure-group")

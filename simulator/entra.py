@@ -18,12 +18,13 @@ from starlette.responses import Response
 from simulator import moments, oidc
 from simulator.answers import Answered, answer
 from simulator.store import Document
-from simulator.tokens import ARM, AUDIENCES, GRAPH
+from simulator.tokens import ARM, AUDIENCES, DEFENDER, GRAPH
 from simulator.world import World
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+$", re.IGNORECASE)
+DEFENDER_ROLE = "Vulnerability.Read.All"
 SHARED = {"common", "organizations", "consumers"}
 
 
@@ -340,6 +341,13 @@ def _granted(world: World, guid: str, client_id: str, audience: str) -> Response
     if audience in {GRAPH, world.origin} and guid in world.directories:
         # A directory that consented to nothing still gets a token: without the claim.
         roles = world.directories[guid].roles_of(client_id)
+        more = {"roles": roles} if roles else {}
+    if audience == DEFENDER and guid in world.directories:
+        directory = world.directories[guid]
+        if not directory.config["licences"].get("defender", True):
+            text = f"The resource principal named {DEFENDER} was not found in the tenant."
+            raise problem(400, "invalid_resource", 500011, text, world)
+        roles = [one for one in directory.roles_of(client_id) or () if one == DEFENDER_ROLE]
         more = {"roles": roles} if roles else {}
     if audience == ARM:
         more = {"xms_tcdt": str(int(time.time()))}

@@ -34,6 +34,7 @@ GRAPH_LIMITS = {
 # Per app over all directories together.
 APP_LIMITS = {"auditLogs": Limit(122, 10)}
 ARM_LIMITS = {"resourceGraph": Limit(15, 5), "read": Limit(250, 10)}
+DEFENDER_LIMITS = {"vulnerabilities": Limit(50, 60)}
 SHARED_BUCKET = {"incidents": "alerts", "secureScore": "alerts"}
 
 

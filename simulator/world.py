@@ -70,6 +70,7 @@ class World:
         self.apps = self.store.table("application")
         self.staff = self.store.table("staff")  # the provider's own people, by object id
         self.accounts = self.store.table("help-desk")
+        self.feeds = self.store.table("public-feed")
         self.desks: dict[str, object] = {}  # by slug, made by freshservice.account.desk
         self._facts = self.store.table("facts")
         self.settings: dict[str, Any] = {**DEFAULTS, **self._facts.get("settings", {})}
@@ -233,6 +234,10 @@ class World:
             "MICROSOFT_LOGIN_URL": self.origin,
             "MICROSOFT_GRAPH_URL": self.origin,
             "AZURE_RESOURCE_MANAGER_URL": self.origin,
+            "MICROSOFT_DEFENDER_URL": self.origin,
+            "KEV_URL": f"{self.origin}/feeds/known_exploited_vulnerabilities.json",
+            "EPSS_URL": f"{self.origin}/feeds/epss.csv.gz",
+            "NEWS_FEEDS": f"{self.origin}/feeds/news.xml",
             "IDENTITY_ENDPOINT": f"{self.origin}/msi/token",
             "IDENTITY_HEADER": self.identity_header,
             "OIDC_DIRECTORY": self.provider,

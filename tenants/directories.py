@@ -12,9 +12,11 @@ from functools import cache, lru_cache
 
 from django.conf import settings
 
+from clients.errors import Rejected
 from clients.http import Http
 from clients.microsoft.azure import Arm
 from clients.microsoft.clouds import Endpoints, endpoints
+from clients.microsoft.defender import Defender
 from clients.microsoft.graph import Graph
 from clients.microsoft.identity import DirectoryTokens
 from clients.throttle import Governor
@@ -72,6 +74,22 @@ def arm_for(tenant: Tenant) -> Arm:
 def _arm_of(directory: str, client_id: str, credential_secret: str) -> Arm:
     http = Http(cloud().arm, name="Azure", governor=governor(), key=directory)
     return Arm(http, _tokens(directory, client_id, credential_secret), cloud().arm_scope)
+
+
+def defender_for(tenant: Tenant) -> Defender:
+    """A client of Defender's own API with the tenant's own token. Raises Rejected in a cloud that
+    has none.
+    """
+    if not cloud().defender:
+        raise Rejected("This cloud has no Defender Vulnerability Management.", code="no_defender")
+    return _defender_of(str(tenant.directory_id), str(tenant.client_id), tenant.credential_secret)
+
+
+@lru_cache(maxsize=512)
+def _defender_of(directory: str, client_id: str, credential_secret: str) -> Defender:
+    http = Http(cloud().defender, name="Microsoft Defender", governor=governor(), key=directory)
+    tokens = _tokens(directory, client_id, credential_secret)
+    return Defender(http, tokens, cloud().defender_scope)
 
 
 def pseudonymiser_for(tenant: Tenant) -> Pseudonymiser:

@@ -21,38 +21,52 @@ class Endpoints:
     arm: str
     graph_scope: str
     arm_scope: str
+    defender: str  # "" where there is none
+    defender_scope: str
     vault_suffixes: tuple[str, ...] = _VAULT_SUFFIXES
 
 
-def _cloud(login: str, graph: str, arm: str) -> Endpoints:
+def _cloud(login: str, graph: str, arm: str, defender: tuple[str, str]) -> Endpoints:
+    host, audience = defender
     return Endpoints(
         login=f"https://{login}",
         graph=f"https://{graph}",
         arm=f"https://{arm}",
         graph_scope=f"https://{graph}/.default",
         arm_scope=f"https://{arm}/.default",
+        defender=f"https://{host}" if host else "",
+        defender_scope=f"https://{audience}/.default" if audience else "",
     )
 
 
+_GOV_DEFENDER = ("api-gov.securitycenter.microsoft.us", "api-gov.securitycenter.microsoft.us")
 CLOUDS: Mapping[str, Endpoints] = {
-    "public": _cloud("login.microsoftonline.com", "graph.microsoft.com", "management.azure.com"),
+    "public": _cloud(
+        "login.microsoftonline.com", "graph.microsoft.com", "management.azure.com",
+        # The audience kept the older name.
+        ("api.security.microsoft.com", "api.securitycenter.microsoft.com"),
+    ),
     "usgov": _cloud(
-        "login.microsoftonline.us", "graph.microsoft.us", "management.usgovcloudapi.net"
+        "login.microsoftonline.us", "graph.microsoft.us", "management.usgovcloudapi.net",
+        _GOV_DEFENDER,
     ),
     "dod": _cloud(
-        "login.microsoftonline.us", "dod-graph.microsoft.us", "management.usgovcloudapi.net"
+        "login.microsoftonline.us", "dod-graph.microsoft.us", "management.usgovcloudapi.net",
+        _GOV_DEFENDER,
     ),
     "china": _cloud(
-        "login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn", "management.chinacloudapi.cn"
+        "login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn", "management.chinacloudapi.cn",
+        ("", ""),
     ),
-}
+}  # fmt: skip
 
 
 def endpoints(cloud: str, overrides: Mapping[str, str]) -> Endpoints:
     """The endpoints of a cloud (AZURE_CLOUD: public, usgov, dod or china).
 
-    `overrides` may hold MICROSOFT_LOGIN_URL, MICROSOFT_GRAPH_URL (with or without its version)
-    and AZURE_RESOURCE_MANAGER_URL; other names and empty values do nothing. Raises ValueError.
+    `overrides` may hold MICROSOFT_LOGIN_URL, MICROSOFT_GRAPH_URL (with or without its version),
+    AZURE_RESOURCE_MANAGER_URL and MICROSOFT_DEFENDER_URL; other names and empty values do
+    nothing. Raises ValueError.
     """
     if cloud not in CLOUDS:
         raise ValueError(f"AZURE_CLOUD has to be one of {', '.join(CLOUDS)}.")
@@ -62,7 +76,8 @@ def endpoints(cloud: str, overrides: Mapping[str, str]) -> Endpoints:
     arm = _override(overrides, "AZURE_RESOURCE_MANAGER_URL", found.arm)
     for version in ("/v1.0", "/beta"):
         graph = graph.removesuffix(version)
-    return replace(found, login=login, graph=graph, arm=arm)
+    defender = _override(overrides, "MICROSOFT_DEFENDER_URL", found.defender)
+    return replace(found, login=login, graph=graph, arm=arm, defender=defender)
 
 
 def _override(overrides: Mapping[str, str], name: str, default: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """An application permission of Microsoft Graph. `sources`: what a probe reads by it."""
+    """An application permission of an API. `sources`: what a probe reads by it."""
 
     name: str
     id: str
@@ -16,6 +16,7 @@ class Permission:
     sources: tuple[str, ...] = ()
     licence: str = ""
     is_required: bool = False
+    api: str = "Microsoft Graph"
 
 
 PERMISSIONS = (
@@ -80,6 +81,14 @@ PERMISSIONS = (
         ("secure-score",),
     ),
     Permission(
+        "Vulnerability.Read.All",
+        "41269fc5-d04d-4bfd-bce7-43a51cea049a",
+        "Weaknesses of devices, and whether attackers use them now",
+        ("weaknesses",),
+        "Microsoft Defender for Endpoint Plan 2 or Defender Vulnerability Management",
+        api="WindowsDefenderATP",
+    ),
+    Permission(
         "Organization.Read.All",
         "498476ce-e0fe-48b0-b801-37ba7e2685c6",
         "The directory itself: proves the consent",
@@ -91,10 +100,13 @@ PERMISSIONS = (
 
 def how_to_grant(permission: Permission, client_id: str) -> str:
     """What an administrator does about a missing permission, to the letter."""
+    place = permission.api
+    if place != "Microsoft Graph":
+        place = f"APIs my organization uses > {place}"
     return (
         f"In the provider's Entra admin center open App registrations > {client_id} > API "
-        f"permissions. If {permission.name} is not there, add it: Add a permission > Microsoft "
-        f"Graph > Application permissions (its id is {permission.id}). Then let a Privileged Role "
+        f"permissions. If {permission.name} is not there, add it: Add a permission > {place} > "
+        f"Application permissions (its id is {permission.id}). Then let a Privileged Role "
         "Administrator or Global Administrator of the customer open the consent link again: "
         "consent covers only what the registration asked for at that moment."
     )

@@ -8,6 +8,7 @@ from simulator import moments
 from simulator.directory import Directory
 from simulator.store import Document
 from simulator.stories.estate import Estate, guid
+from simulator.stories.weak import fill_weaknesses
 
 ROLES = (
     ("Global Administrator", "62e90394-69f5-4237-9190-012177145e10"),
@@ -139,6 +140,7 @@ def fill(directory: Directory, estate: Estate, seed: int) -> None:
     _groups(directory, estate, rng)
     _azure(directory, estate, rng)
     _scores(directory, rng)
+    fill_weaknesses(directory, seed)
 
 
 def _user(estate: Estate, place: int) -> Document:

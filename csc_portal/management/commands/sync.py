@@ -16,11 +16,12 @@ from csc_portal.management.base import PortalCommand
 from csc_portal.outcome import Carried, carry_outcome
 from csc_portal.pipeline import Run, run_incidents, run_tenant
 from csc_portal.score import ScoreRun, run_score
+from csc_portal.weaknesses import WeaknessRun, run_weaknesses
 
-SOURCES = ("alerts", "incidents", "secure-score", "inventory", "tickets", "all")
+SOURCES = ("alerts", "incidents", "secure-score", "inventory", "weaknesses", "tickets", "all")
 PATIENCE_S = 600
 """How long a command waits for the ticket system's limit per minute."""
-READ_SO_FAR = ("alerts", "incidents", "secure-score", "inventory", "tickets", "all")
+READ_SO_FAR = SOURCES
 
 
 def moment(text: str) -> datetime:
@@ -93,6 +94,21 @@ def report_inventory(run: InventoryRun) -> dict[str, Any]:
     return found
 
 
+def report_weaknesses(run: WeaknessRun) -> dict[str, Any]:
+    """The counts of a read of weaknesses, in the words of the others."""
+    found = report(Run(counts=Counts(fetched=run.reading.weaknesses + run.reading.rows)))
+    settled = run.exposure.settled
+    found["weaknesses"] = {
+        **run.exposure.as_json(),
+        "unread": run.reading.unread,
+        "findings_opened": len(settled.opened),
+        "findings_closed": len(settled.closed),
+    }
+    found["failed"] += bool(run.error)
+    found |= {name: said for name, said in (("noted", run.noted), ("error", run.error)) if said}
+    return found
+
+
 class Command(PortalCommand):
     help = (
         "Read what is new for a tenant, make cases of it, send their tickets, and carry what was "
@@ -117,6 +133,8 @@ class Command(PortalCommand):
             return report_score(run_score(tenant, timezone.now()))
         if source == "inventory":
             return report_inventory(run_inventory(tenant, timezone.now(), is_full=True))
+        if source == "weaknesses":
+            return report_weaknesses(run_weaknesses(tenant, timezone.now()))
         if source == "tickets":
             run = Run()
         elif source == "incidents":
