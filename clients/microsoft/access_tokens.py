@@ -8,6 +8,7 @@ the key is looked up by the caller.
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 
@@ -58,15 +59,15 @@ def application_of(
     claims = _decoded(token, wanted, key)
     if claims["tid"] != str(wanted.directory):
         raise _refused("directory", "it comes from another directory")
-    return Application(_client(claims), _roles(claims.get("roles")), int(str(claims["exp"])))
+    return Application(_client(claims), _roles(claims.get("roles")), int(claims["exp"]))
 
 
-def _decoded(token: str, wanted: Wanted, key: jwt.PyJWK | None) -> Mapping[str, object]:
+def _decoded(token: str, wanted: Wanted, key: jwt.PyJWK | None) -> dict[str, Any]:
     checks: dict[str, object] = {"require": _NEEDED}
     if key is None:
         checks |= {"verify_signature": False, "verify_aud": True, "verify_iss": True}
     try:
-        found: dict[str, object] = jwt.decode(
+        found: dict[str, Any] = jwt.decode(
             token,
             key.key if key else "",
             algorithms=["RS256"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -117,6 +118,20 @@ class ApiView(APIView):
         if any(slug not in by_slug for slug in asked):
             raise Problem(404, "This key has no such tenant.", (_NO_TENANT,))
         return {by_slug[slug].pk: by_slug[slug] for slug in asked}
+
+    def one_of(self, name: str, values: Sequence[str]) -> str:
+        """The parameter, which is one of a closed list, or "" without it. Raises Problem."""
+        found = self.some_of(name, values)
+        if len(found) > 1:
+            raise bad_fields(FieldError(name, "Once only."))
+        return found[0] if found else ""
+
+    def some_of(self, name: str, values: Sequence[str]) -> list[str]:
+        """The parameter, which may be repeated. Raises Problem."""
+        given = self.request.query_params.getlist(name)
+        if any(one not in values for one in given):
+            raise bad_fields(FieldError(name, f"Choose of: {', '.join(values)}."))
+        return given[: len(values)]
 
     def one_tenant(self) -> TenantRef:
         """The one named by `tenant`, or the only one that the key has. Raises Problem."""

@@ -98,7 +98,7 @@ def coverage_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def coverage_tenant(request: HttpRequest, slug: str) -> HttpResponse:
     rights = desk_of(request).rights
-    return _tenant_page(request, tenant_for(user_of(request), slug, rights=rights))
+    return _tenant_page(request, tenant_for(user_of(request), slug, Right.SEE_POSTURE, rights))
 
 
 @require_POST

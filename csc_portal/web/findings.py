@@ -49,7 +49,7 @@ def kind_label(kind: str) -> str:
 def findings_page(request: HttpRequest) -> HttpResponse:
     """Two queries, however many tenants."""
     desk = desk_of(request)
-    allowed = set(desk.rights.having(Right.SEE_CASES))
+    allowed = set(desk.rights.having(Right.SEE_POSTURE))
     ids = [pk for pk in desk.ids if pk in allowed]
     state = request.GET.get("status", "")
     state = state if state in STATES else "open"

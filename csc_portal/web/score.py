@@ -49,7 +49,7 @@ STATES = {
 def scores_page(request: HttpRequest) -> HttpResponse:
     """From the tenants' own rows alone: two queries, however many tenants."""
     desk = desk_of(request)
-    allowed = set(desk.rights.having(Right.SEE_CASES))
+    allowed = set(desk.rights.having(Right.SEE_POSTURE))
     order = request.GET.get("sort", "")
     order = order if order in ORDERS else ORDERS[0]
     found = ranked([pk for pk in desk.ids if pk in allowed], order)
@@ -91,7 +91,7 @@ def tenant_page(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _tenant(
-    request: HttpRequest, slug: str, right: Right = Right.SEE_CASES
+    request: HttpRequest, slug: str, right: Right = Right.SEE_POSTURE
 ) -> tuple[Tenant, TenantRef]:
     rights = desk_of(request).rights
     tenant = tenant_for(user_of(request), slug, right, rights=rights)

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     DECISION_MADE = "decision.made"
     TICKET_FAILED = "ticket.failed"
     TENANT_SILENT = "tenant.silent"
+    SCORE_DROPPED = "score.dropped"
 
 
 TEST = "webhook.test"
@@ -36,9 +37,12 @@ EXPLAINED: dict[Kind, str] = {
     Kind.DECISION_MADE: "The portal decided about a case",
     Kind.TICKET_FAILED: "A ticket could not be made or changed, and was given up",
     Kind.TENANT_SILENT: "A tenant is quieter than chance",
+    Kind.SCORE_DROPPED: "A tenant's Secure Score fell by its own doing",
 }
 NEEDED: dict[Kind, Right] = {
-    kind: Right.SEE_HEALTH if kind == Kind.TENANT_SILENT else Right.SEE_CASES for kind in Kind
+    **dict.fromkeys(Kind, Right.SEE_CASES),
+    Kind.TENANT_SILENT: Right.SEE_HEALTH,
+    Kind.SCORE_DROPPED: Right.SEE_POSTURE,
 }
 """The right of the webhook's owner over the tenant, beside that to manage webhooks there."""
 

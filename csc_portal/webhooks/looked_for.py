@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from csc_portal.webhooks.collect import spread
 from csc_portal.webhooks.events import Kind, Occurred
 from csc_portal.webhooks.hooks import covered
-from tenants.models import Tenant, Webhook
+from posture.findings import open_findings
+from posture.secure_score import KIND
+from tenants.models import SEVERITIES, Tenant, Webhook
 from tenants.scope import scope
 from ticketing.models import Delivery
 
@@ -47,9 +49,27 @@ def tenant_silent(tenant: Tenant, now: datetime) -> Iterator[Occurred]:
         yield Occurred(event_id, Kind.TENANT_SILENT, tenant.pk, now, data)
 
 
+def score_dropped(tenant: Tenant, now: datetime) -> Iterator[Occurred]:
+    """Told once for each time that it fell: while a finding is open it is the same fall."""
+    with scope(tenant):
+        found = open_findings(KIND)
+    for one in found:
+        if one.opened_at > now - _RECENT:
+            told = {name: one.facts.get(name) for name in ("since", "before", "now", "own")}
+            data = {
+                "tenant": tenant.slug,
+                "finding": str(one.public_id),
+                "severity": SEVERITIES[one.severity],
+                **told,
+            }
+            event_id = _event_id(Kind.SCORE_DROPPED, tenant, str(one.public_id))
+            yield Occurred(event_id, Kind.SCORE_DROPPED, tenant.pk, one.opened_at, data)
+
+
 LOOKED_FOR: dict[Kind, Callable[[Tenant, datetime], Iterator[Occurred]]] = {
     Kind.TICKET_FAILED: ticket_failed,
     Kind.TENANT_SILENT: tenant_silent,
+    Kind.SCORE_DROPPED: score_dropped,
 }
 
 

@@ -19,9 +19,11 @@ from alerts.models import Case
 from csc_portal.api.keys import revoke_key
 from csc_portal.api.scopes import Scope
 from csc_portal.api.urls import urlpatterns
+from posture.models import AzureResource, AzureSubscription, Finding
 from tenants.models import ApiKey, ApiTask, AuditEntry, Grant, User
 from tenants.scope import scope
 from tests.csc_portal.api.conftest import ALL_SCOPES, Caller, group_of
+from tests.csc_portal.api.posture_lab import make_posture
 from tests.csc_portal.web.conftest import SECRET, World
 
 Call = tuple[str, str, object]
@@ -66,8 +68,19 @@ def task_of_another(world: World, slug: str) -> uuid.UUID:
     return task.public_id
 
 
+def finding_of(world: World, slug: str) -> uuid.UUID:
+    with scope(world.tenants[slug]):
+        return Finding.objects.values_list("public_id", flat=True)[0]
+
+
 FORMATS = ("ndjson", "csv", "ocsf", "ecs")
-READ, WRITE = Scope.CASES_READ, Scope.CASES_WRITE
+READ, WRITE, POSTURE = Scope.CASES_READ, Scope.CASES_WRITE, Scope.POSTURE_READ
+
+
+def of_tenant(tail: str) -> Callable[[World, str], Iterable[Call]]:
+    return lambda world, slug: [("get", f"tenants/{slug}/{tail}", None)]
+
+
 RULES: dict[str, Rule] = {
     "api-key": Rule(None, (("get", "key", None),)),
     "api-cases": Rule(
@@ -130,6 +143,23 @@ RULES: dict[str, Rule] = {
         Scope.TENANTS_READ, (), lambda world, slug: [("get", f"tenants/{slug}", None)]
     ),
     "api-workers": Rule(WRITE, (), lambda world, slug: [("get", f"tenants/{slug}/workers", None)]),
+    "api-score": Rule(POSTURE, (), of_tenant("score")),
+    "api-score-days": Rule(POSTURE, (), of_tenant("score/days")),
+    "api-score-controls": Rule(POSTURE, (), of_tenant("score/controls")),
+    "api-coverage": Rule(POSTURE, (), of_tenant("coverage")),
+    "api-resources": Rule(POSTURE, (), of_tenant("resources")),
+    "api-scores": Rule(POSTURE, (("get", "scores", None),), narrowed("scores")),
+    "api-coverages": Rule(POSTURE, (("get", "coverage", None),), narrowed("coverage")),
+    "api-findings": Rule(
+        POSTURE,
+        (("get", "findings?status=any", None), ("get", "findings?kind=score_dropped", None)),
+        narrowed("findings"),
+    ),
+    "api-finding": Rule(
+        POSTURE,
+        (),
+        lambda world, slug: [("get", f"findings/{finding_of(world, slug)}", None)],
+    ),
     "api-tickets": Rule(READ, (), narrowed("tickets")),
     "api-deliveries": Rule(READ, (), narrowed("deliveries")),
     "api-decisions": Rule(READ, (), narrowed("decisions")),
@@ -169,31 +199,42 @@ def make(caller: Caller, world: World, one: Call) -> tuple[int, str]:
     return answer.status_code, text
 
 
+@pytest.fixture(autouse=True)
+def posture(world: World) -> None:
+    for tenant in world.tenants.values():
+        make_posture(tenant)
+
+
 def traces(world: World) -> list[str]:
     found = world.cases["third"]
+    with scope(world.tenants["third"]):
+        resources = AzureResource.objects.values_list("pseudonym", flat=True)
+        places = AzureSubscription.objects.values_list("pseudonym", flat=True)
+        findings = Finding.objects.values_list("public_id", flat=True)
+        ids = [str(one) for one in (*resources, *places, *findings)]
     return [
         SECRET, "THIRD", "third", str(found.public_id), str(world.entities["third"]),
-        str(world.tenants["third"].directory_id),
+        str(world.tenants["third"].directory_id), *ids,
     ]  # fmt: skip
 
 
 def test_nothing_of_another_tenant_is_shown(caller: Caller, world: World) -> None:
-    wrong = []
+    wrong, secrets = [], traces(world)
     for rule in RULES.values():
         for one in rule.open:
             status, text = make(caller, world, one)
-            seen = [trace for trace in traces(world) if trace in text]
+            seen = [trace for trace in secrets if trace in text]
             if seen or status not in (200, 202, 404):
                 wrong.append((one, status, seen))
     assert not wrong
 
 
 def test_what_is_anothers_does_not_exist(caller: Caller, world: World) -> None:
-    wrong = []
+    wrong, secrets = [], traces(world)
     for rule in RULES.values():
         for one in rule.named(world, "third"):
             status, text = make(caller, world, one)
-            seen = [trace for trace in traces(world) if trace in text and trace not in one[1]]
+            seen = [trace for trace in secrets if trace in text and trace not in one[1]]
             if status != 404 or seen:
                 wrong.append((one, status, seen))
     assert not wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from csc_portal.webhook_due import start_webhooks, tidy_webhooks
 from csc_portal.webhooks import deliver as delivering
 from csc_portal.webhooks.deliver import GIVEN_UP_AFTER, MOST_ATTEMPTS, deliver
-from csc_portal.webhooks.events import Kind
+from csc_portal.webhooks.events import NEEDED, Kind
 from csc_portal.webhooks.hooks import (
     BadWebhook,
     NewWebhook,
@@ -25,8 +26,11 @@ from csc_portal.webhooks.hooks import (
     switch,
 )
 from csc_portal.webhooks.looked_for import look
+from posture.findings import settle
 from tenants.models import AuditEntry, Grant, Tenant, User, Webhook, WebhookDelivery
+from tenants.roles import Right
 from tenants.scope import scope
+from tests.csc_portal.api.posture_lab import DROP, make_posture
 from tests.csc_portal.api.receiver import Receiver, is_genuine, receiving
 from tests.csc_portal.web.conftest import fill
 from ticketing.models import Delivery
@@ -294,6 +298,38 @@ def test_not_for_a_tenant_of_others(admin, simulator, third) -> None:
 
 
 # --- what is looked for ---------------------------------------------------------------------------
+
+
+def test_a_score_that_fell_is_told_once_a_fall(hook, receiver, qa, third) -> None:
+    found = {tenant: make_posture(tenant).findings["score_dropped"] for tenant in (qa, third)}
+    Tenant.objects.update(state="active")
+    now = timezone.now()
+    look(now)
+    with scope(qa):
+        settle("score_dropped", [replace(DROP, severity=4)], now)  # it fell further
+    look(now)
+    Webhook.objects.filter(pk=hook.pk).update(next_at=now)
+    deliver(hook, lambda: timezone.now() + timedelta(seconds=1))
+    [told] = receiver.events
+    assert told["type"] == "score.dropped"
+    assert told["data"] == {
+        "tenant": "qa", "finding": str(found[qa]), "severity": "medium",
+        "since": DROP.facts["since"], "before": 70.0, "now": 60.0, "own": -10.0,
+    }  # fmt: skip
+    with scope(qa):
+        settle("score_dropped", [], now)
+        settle("score_dropped", [DROP], now)  # another fall
+    look(now)
+    assert WebhookDelivery.objects.filter(kind="score.dropped").count() == 2
+
+
+def test_who_may_not_see_posture_is_not_told_of_it(hook, qa, monkeypatch) -> None:
+    make_posture(qa)
+    Tenant.objects.update(state="active")
+    monkeypatch.setitem(NEEDED, Kind.SCORE_DROPPED, Right.OFFBOARD)
+    Grant.objects.update(role="customer_admin")
+    look(timezone.now())
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_failed_tickets_and_silent_tenants_are_told_once(hook, receiver, qa, third) -> None:
