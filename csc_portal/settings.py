@@ -245,5 +245,5 @@ LOGGING = {
         )
     }
     # Their warnings quote the path that somebody typed.
-    | {name: {"level": "ERROR"} for name in ("django.request", "django.security.csrf")},
+    | {name: {"level": "ERROR"} for name in ("django.request", "django.security.csrf", "mcp")},
 }

@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 
 from csc_portal.api.urls import API
+from csc_portal.mcp.endpoint import Endpoint
 from csc_portal.web import (
     bulk,
     case,
@@ -95,6 +96,7 @@ urlpatterns = [
     path("account/preference/", mine.set_preference, name="preference"),
     path("account/zones/", mine.zone_options, name="zones"),
     *API,
+    path("mcp", Endpoint.as_view(), name="mcp"),
     path("healthz", status.healthz, name="healthz"),
     path("readyz", status.readyz, name="readyz"),
 ]

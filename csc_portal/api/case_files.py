@@ -45,6 +45,8 @@ class CaseFile(ApiView):
             head = read_head(entry.case_id)
             things = read_alerts(entry.case_id).pillars
             steps = read_timeline(head)
+        for row in (*head.decisions, *filter(None, [head.ticket])):
+            row.case = head.case  # read outside of the scope, it would be looked for in vain
         known = people([entry.assignee_id, *(step.actor_id for step in steps)])
         body = {
             "case": case_detail(entry, ref, known, head.case),

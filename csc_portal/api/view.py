@@ -47,7 +47,10 @@ class Json(BaseParser):
 
 
 class ApiView(APIView):
-    """`scope`: what the key needs, for all methods. `known`: the query's parameters."""
+    """`scope`: what the key needs, for all methods. `known`: the query's parameters.
+
+    `is_counted`: the portal asks itself for a request that counts already.
+    """
 
     authentication_classes = [KeyAuthentication]
     permission_classes: list[Any] = []
@@ -58,6 +61,7 @@ class ApiView(APIView):
     scope: Scope | None = None
     known: frozenset[str] = frozenset()
     is_list = False
+    is_counted = False
 
     key: ApiKey
     rights: Rights
@@ -66,9 +70,10 @@ class ApiView(APIView):
         self.quota: throttle.Quota | None = None
         super().initial(request, *args, **kwargs)
         self.key = request.auth
-        self.quota = throttle.count(self.key.pk)
-        if self.quota.wait_s:
-            raise Throttled(wait=self.quota.wait_s)
+        if not self.is_counted:
+            self.quota = throttle.count(self.key.pk)
+            if self.quota.wait_s:
+                raise Throttled(wait=self.quota.wait_s)
         handler = getattr(self, (request.method or "").lower(), None)
         if handler is None or (request.method or "").lower() not in self.http_method_names:
             return  # 405 follows

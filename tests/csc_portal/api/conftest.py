@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jwt
 import pytest
 import requests
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client
 from django.utils import timezone
 
@@ -120,6 +122,16 @@ def signed(simulator: Simulator, program: uuid.UUID, key: str = "", **changes: A
     claims = {name: value for name, value in claims.items() if value is not None}
     secret = key or (SIMULATOR / "token-key.pem").read_text()
     return jwt.encode(claims, secret, "HS256" if key else "RS256", head)
+
+
+@pytest.fixture
+def in_one_transaction() -> Iterator[None]:
+    """A request ends with a look at the connection, which drops one that is in a transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

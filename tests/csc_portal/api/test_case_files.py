@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from alerts.models import Decision
+from tenants.scope import scope
 from tests.csc_portal.web.conftest import World, fill
+from ticketing.models import Ticket
 
 
 def test_a_file_holds_what_the_page_shows(key_of, world: World) -> None:
@@ -13,6 +16,11 @@ def test_a_file_holds_what_the_page_shows(key_of, world: World) -> None:
     case = world.cases["qa"]
     started = caller.post(f"cases/{case.public_id}/actions", {"do": "start"})
     assert started.status_code == 200
+    with scope(world.tenants["qa"]):
+        Ticket.objects.create(case=case, system="freshservice", external_id="7", covers_growth=1)
+        Decision.objects.create(
+            case=case, outcome="raised", basis="doubt", priority=1, reasons=[["late", "Too late."]]
+        )
     with CaptureQueriesContext(connection) as captured:
         file = caller.get(f"cases/{case.public_id}/file").json()
     assert file["case"]["id"] == str(case.public_id)
@@ -26,6 +34,9 @@ def test_a_file_holds_what_the_page_shows(key_of, world: World) -> None:
     assert (mine["stream"], mine["by"]["id"]) == ("people", caller.key.owner_id)
     reported = next(step for step in file["timeline"] if step["kind"] == "alert")
     assert reported["source_ref"] == alert["source_ref"]
+    assert file["ticket"]["external_id"] == "7"
+    assert file["decisions"][0]["reasons"] == [{"code": "late", "detail": "Too late."}]
+    assert {file["ticket"]["case"], file["decisions"][0]["case"]} == {str(case.public_id)}
     assert len(captured) == 19
 
 

@@ -6,13 +6,12 @@ or shape that is not documented; what is forbidden is refused; without a key not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounded
 from schemathesis.checks import not_a_server_error
@@ -73,16 +72,6 @@ def walk(caller: Caller, world: World, mode: GenerationMode, examples: int, is_r
                 transaction.set_rollback(True)
 
         call()
-
-
-@pytest.fixture
-def in_one_transaction() -> Iterator[None]:
-    """A request ends with a look at the connection, which drops one that is in a transaction."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.mark.usefixtures("in_one_transaction")
