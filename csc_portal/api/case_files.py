@@ -45,8 +45,11 @@ class CaseFile(ApiView):
             head = read_head(entry.case_id)
             things = read_alerts(entry.case_id).pillars
             steps = read_timeline(head)
-        for row in (*head.decisions, *filter(None, [head.ticket])):
-            row.case = head.case  # read outside of the scope, it would be looked for in vain
+        # Outside of the scope they would look for it in vain.
+        for decision in head.decisions:
+            decision.case = head.case
+        if head.ticket:
+            head.ticket.case = head.case
         known = people([entry.assignee_id, *(step.actor_id for step in steps)])
         body = {
             "case": case_detail(entry, ref, known, head.case),

@@ -18,7 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from csc_portal.wsgi import application
-from tests.csc_portal.api.conftest import Caller, in_one_transaction, key_of  # noqa: F401
+from tests.csc_portal.api.conftest import Caller, bearer_of, in_one_transaction, key_of  # noqa: F401
 from tests.csc_portal.web.conftest import sign_in, world  # noqa: F401
 
 T = TypeVar("T")

@@ -105,3 +105,10 @@ def test_one_scope_opens_its_tools_alone(key_of, world: World) -> None:
     caller = key_of(scopes=[one for one in ALL_SCOPES if one != Scope.TENANTS_READ])
     assert "It takes the scope tenants:read" in asked(caller, "list_tenants", {}).text
     assert not asked(caller, "search_cases", {}).is_error
+
+
+def test_a_token_of_the_directory_opens_the_same_tools(bearer_of, world: World) -> None:
+    program = bearer_of(tenants=[world.tenants["qa"]], roles=["Cases.Read"])
+    assert not asked(program, "search_cases", {}).is_error
+    assert asked(program, "get_case", NAMED["get_case"](world, "third")[0]).is_error
+    assert "It takes the scope tenants:read" in asked(program, "list_tenants", {}).text

@@ -164,6 +164,7 @@ NEEDS: dict[str, Need] = {
     "person-reset": NEVER,
     "zones": ANYBODY,
     "preference": ANYBODY,
+    "mcp": ANYBODY,
     **{pattern.name: ANYBODY for pattern in API if pattern.name},
     "healthz": ANYBODY,
     "readyz": ANYBODY,
