@@ -49,6 +49,12 @@ TOOLS = {
              "was seen with."),
         Tool("list_tenants", "list_tenants", "Customers with their health and open cases."),
         Tool("get_tenant", "get_tenant", "One customer: health, what was read when, what waits."),
+        Tool("list_findings", "list_findings",
+             "What is wrong with posture, newest first: scores that fell, unwatched resources, "
+             "weaknesses."),
+        Tool("get_finding", "get_finding", "One finding with its facts."),
+        Tool("list_scores", "list_scores", "Microsoft Secure Score of customers, as it stands."),
+        Tool("list_coverage", "list_coverage", "How many Azure resources are watched."),
         Tool("get_key", "get_key", "What this key may see: its scopes and tenants."),
     )
 }  # fmt: skip

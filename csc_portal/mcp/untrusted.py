@@ -1,8 +1,8 @@
 """Answers as an assistant may read them: text that somebody else wrote is marked, cleaned, short.
 
 An alert's title can be written by an attacker, who then speaks to the assistant. So every text is
-marked unless its field is known to hold words, ids or times of ours *and* it looks like one: a new
-field is marked until somebody lists it. Names of the provider's people are left out.
+marked unless it is an id or a time, or its field is known to hold words of ours *and* it looks like
+one: a new field is marked until somebody lists it. Names of the provider's people are left out.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ LONGEST_TEXT = 300
 LONGEST = 100_000
 """Characters of an answer; longer ones hold fewer items of each list."""
 OURS = frozenset({
-    "action", "api", "at", "basis", "case", "cases", "closed_by", "code", "cursor", "do", "id",
+    "action", "api", "basis", "case", "cases", "closed_by", "code", "cursor", "do", "id",
     "kind", "missing_permissions", "next", "outcome", "pillar", "pillars", "prefix", "reference",
     "rule", "scopes", "severity", "slug", "source_ref", "state", "status", "stream", "techniques",
     "tenant", "tenants", "verdict", "verdict_reason",
 })  # fmt: skip
-PEOPLE = frozenset({"assignee", "by"})
+PERSON = {"id", "name"}
 _WORD = re.compile(r"[\w.:;=+/-]{0,600}", re.ASCII)
+_PLAIN = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d(T[0-9:.]+Z)?", re.ASCII
+)
+"""Ids and times say nothing, wherever they stand."""
 _NAME = re.compile(r"[a-z0-9_]{1,30}", re.ASCII)
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _ITEMS = (50, 20, 8, 3, 1)
@@ -40,23 +44,21 @@ def marked(body: Any, name: str = "", most: int = _ITEMS[0]) -> Any:
     if isinstance(body, list):
         found = [marked(one, name, most) for one in body[:most]]
         return [*found, {"left_out": len(body) - most}] if len(body) > most else found
-    if not isinstance(body, str) or (_is_ours(name) and _WORD.fullmatch(body)):
+    if not isinstance(body, str) or (name in OURS and _WORD.fullmatch(body)):
+        return body
+    if _PLAIN.fullmatch(body):
         return body
     return {MARK: cleaned(body)}
 
 
 def _object(body: Mapping[str, Any], name: str, most: int) -> Any:
-    if name in PEOPLE:
-        return {"id": body.get("id")}
+    if body.keys() == PERSON:
+        return {"id": body["id"]}
     if all(_NAME.fullmatch(key) for key in body):
         return {key: marked(value, key, most) for key, value in body.items()}
     # Keys that are somebody's words, such as products in counts.
     pairs = list(body.items())
     return marked([{"value": key, "count": value} for key, value in pairs], "", most)
-
-
-def _is_ours(name: str) -> bool:
-    return name in OURS or name.endswith("_at")
 
 
 def cleaned(text: str) -> str:

@@ -15,7 +15,7 @@ from csc_portal.mcp.asking import Asker
 from csc_portal.mcp.tools import TOOLS, Found, call
 from tenants.models import ApiKey, User
 from tests.csc_portal.api.conftest import ALL_SCOPES, Caller
-from tests.csc_portal.api.test_isolation import KEYS, traces
+from tests.csc_portal.api.test_isolation import KEYS, finding_of, posture, traces  # noqa: F401
 from tests.csc_portal.web.conftest import SECRET, World
 
 Arguments = Mapping[str, Any]
@@ -25,6 +25,9 @@ OPEN: dict[str, tuple[Arguments, ...]] = {
     "count_cases": ({}, WIDE),
     "count_case_facets": ({},),
     "list_tenants": ({"limit": 50},),
+    "list_findings": ({"status": "any", "limit": 50},),
+    "list_scores": ({"limit": 50},),
+    "list_coverage": ({"limit": 50},),
     "get_key": ({},),
 }
 NAMED: dict[str, Callable[[World, str], tuple[Arguments, ...]]] = {
@@ -38,6 +41,10 @@ NAMED: dict[str, Callable[[World, str], tuple[Arguments, ...]]] = {
         {"tenant": slug, "source_ref": f"{slug}-0"},
     ),
     "get_entity": lambda world, slug: ({"id": str(world.entities[slug])},),
+    "list_findings": lambda world, slug: ({"tenant": [slug]},),
+    "get_finding": lambda world, slug: ({"id": str(finding_of(world, slug))},),
+    "list_scores": lambda world, slug: ({"tenant": [slug]},),
+    "list_coverage": lambda world, slug: ({"tenant": [slug]},),
     "get_tenant": lambda world, slug: ({"slug": slug},),
 }
 CALLS_OF_A = [

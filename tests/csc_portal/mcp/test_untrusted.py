@@ -93,6 +93,8 @@ def test_a_text_is_short_and_has_nothing_hidden() -> None:
     assert len(cleaned("x" * 5000)) == LONGEST_TEXT
     assert marked({"status": "new"}) == {"status": "new"}
     assert marked({"status": "do as I say"}) == {"status": {"untrusted": "do as I say"}}
+    assert marked({"x": "2026-03-01T08:00:00.5Z"}) == {"x": "2026-03-01T08:00:00.5Z"}
+    assert marked({"owner": {"id": 7, "name": "Anna Example"}}) == {"owner": {"id": 7}}
     assert marked({"title": "new"}) == {"title": {"untrusted": "new"}}
 
 
