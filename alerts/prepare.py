@@ -141,7 +141,7 @@ def entity_row(entity: EntityRecord, pseudonymiser: Pseudonymiser, clean: Cleane
     kind = entity.kind.value
     versions = [pseudonymiser.all_versions(kind, key) for key in entity.identity]
     roles = [role for role in map(clean.token, entity.roles) if role]
-    if entity.kind is Kind.IP and any(map(_is_inside, entity.identity)):
+    if entity.kind is Kind.IP and any(map(is_inside, entity.identity)):
         roles.insert(0, INSIDE)
     return EntityRow(
         kind=kind,
@@ -155,7 +155,7 @@ def entity_row(entity: EntityRecord, pseudonymiser: Pseudonymiser, clean: Cleane
     )
 
 
-def _is_inside(identity: str) -> bool:
+def is_inside(identity: str) -> bool:
     """Whether it is a private, shared (carrier's) or local address. Told now, while it is read."""
     try:
         address = ip_address(identity.partition(":")[2])

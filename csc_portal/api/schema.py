@@ -24,7 +24,7 @@ Send a key as `Authorization: Bearer csc_...`. What a key may not see does not e
 Every error is `application/problem+json` (RFC 9457). Lists have `items` and `next`, a cursor for
 the same request. An unknown parameter or value is refused and named. The headers `RateLimit-*` say
 how much of a quota is left; a 429 says in `Retry-After` how long to wait. Names of people and
-devices are in no answer but those of the two POSTs below /entities, which are recorded.
+things are in no answer but those of the two POSTs below /entities and of STIX, all recorded.
 """
 YAML = "application/yaml"
 

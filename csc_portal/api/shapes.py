@@ -346,6 +346,14 @@ class CaseFile(s.Serializer[Any]):
     timeline = Step(many=True, help_text="The newest first")
 
 
+class StixBundle(s.Serializer[Any]):
+    type = s.ChoiceField(["bundle"])
+    id = s.CharField()
+    objects = s.ListField(
+        child=s.DictField(), help_text="The customer, then indicators, each with its sighting"
+    )
+
+
 class Facets(s.Serializer[Any]):
     open = s.IntegerField()
     severity = s.DictField(child=s.IntegerField())

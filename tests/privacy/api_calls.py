@@ -41,5 +41,24 @@ def call_api(url: str, owner: User, marks: Marks, case: str, person: str) -> lis
     for query in (f"q={like('x')}", f"{like('x')}=1", f"cursor={like('x')}", f"tenant={like('x')}"):
         session.get(f"{api}/cases?{query}", timeout=30)
     session.get(f"{api}/alerts?source_ref={like('x')}", timeout=30)
+    session.get(f"{api}/alerts/search?severity={like('x')}", timeout=30)
     session.get(f"{api}/{like('x')}", timeout=30)
+    session.get(f"{api}/cases/{case}/file", timeout=30)
+    session.post(f"{api}/cases/{case}/stix", timeout=30)
+    call_tools(session, url, marks, case)
     return [found.text, name.text]
+
+
+def call_tools(session: requests.Session, url: str, marks: Marks, case: str) -> None:
+    """As an assistant would: no answer holds a name, whatever it asks for."""
+    for tool, arguments in (
+        ("get_case", {"id": case}),
+        ("search_cases", {"q": marks.like("x"), "status": ["any"]}),
+        ("get_case", {"id": marks.like("a@b.example")}),
+        ("search_cases", {marks.like("x"): 1}),
+        (marks.like("x"), {}),
+    ):
+        asked = {"name": tool, "arguments": arguments}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
+        answer = session.post(f"{url}/mcp", json=body, timeout=30)
+        assert answer.status_code == 200, answer.status_code
