@@ -39,7 +39,7 @@ class CaseStix(ApiView):
             "scope `export`, too, and is recorded as names shown."
         ),
         request=None,
-        responses={(200, MEDIA_TYPE): shapes.StixBundle, **errors(404, 410, 413, 415, 503)},
+        responses={(200, MEDIA_TYPE): shapes.StixBundle, **errors(404, 410, 413, 415, 422, 503)},
     )
     def post(self, request: Request, id: uuid.UUID) -> Response:
         entry, tenant = case_for(self.owner, id, Right.SHOW_NAMES, self.rights)
@@ -49,7 +49,8 @@ class CaseStix(ApiView):
         try:
             found = read_bundle(tenant, entry, self.owner.username, subject)
         except (ApiError, BadSecret) as err:
-            raise Problem(503, str(err)) from None
+            may_pass = isinstance(err, ApiError) and err.retryable
+            raise Problem(503 if may_pass else 422, str(err)) from None
         headers = {
             "Cache-Control": "no-store",
             "Content-Disposition": f'attachment; filename="{id}.json"',

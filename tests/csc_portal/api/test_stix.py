@@ -131,6 +131,6 @@ def test_it_is_read_live_and_recorded(key_of, contoso: Tenant) -> None:
 def test_what_microsoft_refuses_is_told(key_of, world) -> None:
     """The tenant's directory does not know its application."""
     answer = key_of().post(f"cases/{world.cases['qa'].public_id}/stix")
-    assert answer.status_code == 503
-    assert answer.json()["type"].endswith("unavailable")
+    assert answer.status_code == 422
+    assert "AADSTS90002" in answer.json()["detail"]
     assert not AuditEntry.objects.filter(action="names_shown").exists()
