@@ -55,7 +55,7 @@ READ_AGAIN = 20
 would be read for nothing."""
 CLOSED_FOR = timedelta(hours=24)
 """A source without licence or permission is tried again after so long."""
-HASTY = Policy(read_s=15, deadline_s=25, attempts=2, retry_after_cap_s=5, governor_wait_s=10)
+HASTY = Policy(read_s=15, deadline_s=25, attempts=2, retry_after_cap_s=5)
 """Tickets wait behind this stage: what Microsoft does not answer soon is asked later."""
 
 
@@ -91,10 +91,13 @@ def enrich(
     *,
     patience_s: float = PATIENCE_S,
 ) -> Enriched:
-    """One bounded run for a tenant. Enters the scope itself; never raises ApiError."""
+    """One bounded run for a tenant. Enters the scope itself; never raises ApiError.
+
+    `patience_s`: after that, and after waiting so long for our own limits, the rest stays due.
+    """
     until = time.monotonic() + patience_s
     rows, closed = _begin(tenant, pseudonymiser, content, now, until)
-    asking = Asking(graph.with_policy(HASTY), dict(closed))
+    asking = Asking(graph.with_policy(replace(HASTY, governor_wait_s=patience_s)), dict(closed))
     work = _Run(tenant, pseudonymiser, now, asking, rows, Enriched())
     if rows:
         subjects = _subjects(work, content)

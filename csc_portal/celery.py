@@ -70,7 +70,7 @@ class Config:
         },
         "what is to be judged": {
             "task": "csc_portal.judge_due.start_judgements",
-            "schedule": 10.0,
+            "schedule": 5.0,
             "options": {"expires": 30},
         },
         "outcomes": {

@@ -27,7 +27,7 @@ def start_judgements() -> None:
         # Compare and set: two beats or a slow worker start it once.
         claimed = Tenant.objects.filter(pk=tenant.pk, next_judgement_at=tenant.next_judgement_at)
         if claimed.update(next_judgement_at=now + STUCK_AFTER):
-            # It mostly waits for the limit of the sign-in log; no poll should wait with it.
+            # Many may fall due at once; no poll should wait behind them.
             judge_tenant.apply_async((tenant.pk,), queue="slow")
 
 

@@ -26,7 +26,8 @@ from tenants.scope import scope
 logger = logging.getLogger(__name__)
 
 HURRY_S = 1.0
-"""A poll asks about what it brought for so long; the rest is asked by `judge_due`, soon after."""
+"""A worker waits no longer for the small limit of the sign-in log: others are behind it. The rest
+is asked by `judge_due` when the limit allows more."""
 LONGEST_WAIT_S = 30.0
 PAUSE_S = 1.0
 SOON = timedelta(seconds=15)
@@ -48,13 +49,13 @@ def judge(
     the foreground) this is done here, too, as long as cases wait for it with their tickets.
     """
     if content or is_due or patience_s:
-        _find_out(tenant, content, now, is_due or patience_s > 0)
+        _find_out(tenant, content, now, is_due=is_due or patience_s > 0, patience_s=patience_s)
     decided = decide(tenant, now)
     until = time.monotonic() + min(patience_s, LONGEST_WAIT_S)
     while time.monotonic() < until and _is_awaited(tenant):
         time.sleep(PAUSE_S)
         now = timezone.now()
-        _find_out(tenant, content, now, is_due=True)
+        _find_out(tenant, content, now, is_due=True, patience_s=patience_s)
         decided += decide(tenant, now)
     note_next(tenant, now)
     return decided
@@ -65,14 +66,16 @@ def _is_awaited(tenant: Tenant) -> bool:
         return enrich.awaited(timezone.now() + SOON)
 
 
-def _find_out(tenant: Tenant, content: Content, now: datetime, is_due: bool) -> None:
+def _find_out(
+    tenant: Tenant, content: Content, now: datetime, *, is_due: bool, patience_s: float
+) -> None:
     try:
         graph, pseudonymiser = graph_for(tenant), pseudonymiser_for(tenant)
     except (ApiError, BadSecret) as err:
         logger.warning("nothing found out tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
         return
-    patience_s = enrich.PATIENCE_S if is_due else HURRY_S
-    enriched = enrich.enrich(tenant, graph, pseudonymiser, content, now, patience_s=patience_s)
+    wait_s = min(max(patience_s, HURRY_S), enrich.PATIENCE_S)
+    enriched = enrich.enrich(tenant, graph, pseudonymiser, content, now, patience_s=wait_s)
     if enriched.cases:
         with scope(tenant):
             judge_again(enriched.cases)

@@ -35,6 +35,7 @@ from ticketing.models import Delivery, Ticket
 ROOT = Path(__file__).resolve().parents[1]
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 FAST, SLOW = "ingest,tickets,maintenance", "slow"
+ALL = f"{FAST},{SLOW}"
 T = TypeVar("T")
 
 
@@ -64,7 +65,7 @@ class Processes:
         self.first_requests: list[dict[str, Any]] = []
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def worker(self, name: str = "worker", queues: str = FAST, size: int = 2) -> None:
+    def worker(self, name: str = "worker", queues: str = ALL, size: int = 2) -> None:
         words = ["worker", "-Q", queues, "-c", str(size), "-n", f"{name}@test"]
         self.start(name, _celery(*words, "--without-gossip", "--without-mingle"))
         wait_for(lambda: "ready." in self.log(name), 60, f"{name} is ready")
@@ -204,21 +205,19 @@ def make_due(slug: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that a poll without news may not change."""
+    """All that a poll without news may not change. Late facts may close cases meanwhile."""
 
     alerts: frozenset[tuple[Any, ...]]
     cases: frozenset[tuple[Any, ...]]
-    tickets: frozenset[tuple[Any, ...]]
-    deliveries: frozenset[tuple[Any, ...]]
+    notes: frozenset[int]
 
 
 def state_of(slug: str) -> State:
     with scope(reread(slug)):
         return State(
             frozenset(Alert.objects.values_list("pk", "provider_id", "fingerprint", "case_id")),
-            frozenset(Case.objects.values_list("pk", "status", "growth", "changed_at")),
-            frozenset(Ticket.objects.values_list("case_id", "reference", "external_id")),
-            frozenset(Delivery.objects.values_list("pk", "state", "attempts")),
+            frozenset(Case.objects.values_list("pk", "growth", "alert_count")),
+            frozenset(Delivery.objects.filter(kind="note").values_list("pk", flat=True)),
         )
 
 

@@ -111,7 +111,8 @@ def test_a_worker_dies_between_ticket_and_row(simulator, portal, slug):
     portal.worker()
     let_time_pass(slug, STUCK_AFTER)
     wait_until_settled(simulator, slug)
-    assert len(simulator.control.tickets(slug)) == CASES
+    wait_for(lambda: len(simulator.control.tickets(slug)) == CASES, 60, "each case has its ticket")
+    check_complete(simulator, slug)
 
 
 def test_a_worker_dies_in_the_middle_of_the_pages(simulator, portal, slug):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from tests.lab import SLOW, Processes, customer, forget, is_settled, wait_for
+from tests.lab import FAST, SLOW, Processes, customer, forget, is_settled, wait_for
 
 SLUGS = ("flow-one", "flow-two", "flow-three")
 
@@ -23,7 +23,7 @@ def portal(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> I
                 customer(simulator, slug, stories=True)
             processes.beat()
             processes.worker("slow", SLOW, 1)
-            processes.worker()
+            processes.worker(queues=FAST)
             wait_for(lambda: all(map(is_settled, SLUGS)), 180, "the first alerts are ticketed")
             processes.first_requests = simulator.control.requests()
             yield processes

@@ -82,16 +82,15 @@ def directory(slug: str) -> str:
 
 def test_polling_again_changes_nothing(simulator):
     before = [state_of(slug) for slug in SLUGS]
-    tickets = [simulator.control.tickets(slug) for slug in SLUGS]
     wait_for_polls(SLUGS, times=2)
     assert [state_of(slug) for slug in SLUGS] == before
-    assert [simulator.control.tickets(slug) for slug in SLUGS] == tickets
+    for slug in SLUGS:
+        check_complete(simulator, slug)
 
 
 def test_a_new_alert_joins_its_case_and_makes_one_note(simulator):
     document = open_alert(simulator, ONE)
     case = case_of(ONE, document["id"])
-    tickets = len(simulator.control.tickets(ONE))
     notes = len(ticket_of(simulator, ONE, case)["conversations"])
     now = stamp(datetime.now(UTC))
     late = {**document, "id": "late-1", "providerAlertId": "late-1", "lastUpdateDateTime": now}
@@ -104,7 +103,6 @@ def test_a_new_alert_joins_its_case_and_makes_one_note(simulator):
     wait_for_polls([ONE], times=2)
     assert len(talks()) == 1
     assert "Joined later" in talks()[0]["body"]
-    assert len(simulator.control.tickets(ONE)) == tickets
     grown = case_of(ONE, "late-1")
     assert (grown.pk, grown.alert_count) == (case.pk, case.alert_count + 1)
     check_complete(simulator, ONE)
@@ -160,7 +158,7 @@ def test_one_that_always_fails_delays_nobody_and_shows_it(simulator):
     assert not Tenant.objects.filter(slug__in=[ONE, TWO], failures__gt=0).exists()
     simulator.control.clear_faults()
     make_due(THREE)
-    wait_for(lambda: reread(THREE).failures == 0, 30, "it recovers by itself")
+    wait_for(lambda: reread(THREE).failures == 0, 90, "it recovers by itself")
     assert (reread(THREE).failing_since, reread(THREE).last_error) == (None, "")
 
 
