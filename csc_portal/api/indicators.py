@@ -9,7 +9,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clients.errors import ApiError
+from clients.errors import ApiError, Rejected
 from csc_portal.access import case_for
 from csc_portal.api import shapes
 from csc_portal.api.documented import errors
@@ -49,10 +49,14 @@ class CaseStix(ApiView):
         try:
             found = read_bundle(tenant, entry, self.owner.username, subject)
         except (ApiError, BadSecret) as err:
-            may_pass = isinstance(err, ApiError) and err.retryable
-            raise Problem(503 if may_pass else 422, str(err)) from None
+            raise Problem(503 if _may_pass(err) else 422, str(err)) from None
         headers = {
             "Cache-Control": "no-store",
             "Content-Disposition": f'attachment; filename="{id}.json"',
         }
         return Response(found, headers=headers)
+
+
+def _may_pass(err: ApiError | BadSecret) -> bool:
+    """What a directory refuses is told apart from an outage, though `read_content` waits for it."""
+    return isinstance(err, ApiError) and err.retryable and not isinstance(err.__cause__, Rejected)
