@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import INVENTORY, turn
 from posture.findings import Settled
@@ -75,6 +76,7 @@ def run_inventory(tenant: Tenant, now: datetime, *, is_full: bool = False) -> In
     counts = {**run.tally.as_json(), "problem": run.error[:300], "read_at": read_at}
     at = now + (CHANGES_EVERY if run.reading.is_complete else AFTER_FAULT)
     _note(tenant, min(at, soonest) if soonest else at, counts)
+    plan_finding_tickets(tenant)
     return run
 
 

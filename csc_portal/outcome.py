@@ -24,6 +24,7 @@ from alerts.outbox import plan_write_backs
 from alerts.writeback import Written, next_due, send_write_backs
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.hints import TICKETS, hints
 from csc_portal.pipeline import active_tenant, lane, send_deliveries
 from csc_portal.turns import OUTCOME, turn
@@ -107,6 +108,7 @@ def _carry(
     if connection is not None:
         with scope(tenant):
             planned = plan_deliveries()
+        planned += plan_finding_tickets(tenant)
         if planned or deliver:
             carried.sent = send_deliveries(tenant, patience_s=patience_s)
     return carried

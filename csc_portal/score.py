@@ -19,6 +19,7 @@ from django.utils import timezone
 from alerts.blind_spots import note_abilities
 from clients.errors import ApiError, Forbidden
 from clients.throttle import Priority, at_priority
+from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import SCORE, turn
 from posture.scores import band
@@ -79,6 +80,7 @@ def run_score(tenant: Tenant, now: datetime) -> ScoreRun:
             score_standing=run.read.standing,
             next_score_at=_tomorrow(tenant, now),
         )
+        plan_finding_tickets(tenant)
     return run
 
 

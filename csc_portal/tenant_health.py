@@ -63,7 +63,7 @@ def read_health(tenant: Tenant) -> TenantHealth:
             state__in=(WriteBack.State.PENDING, WriteBack.State.FAILED)
         )
         states = waiting.order_by().values_list("state").annotate(Count("pk"))
-        troubled = waiting.exclude(error="").select_related("case").order_by("-pk")
+        troubled = waiting.exclude(error="").select_related("case", "finding").order_by("-pk")
         return TenantHealth(
             polls=list(Poll.objects.order_by("-pk")[:SHOWN]),
             watermark=Cursor.objects.filter(source=SOURCE)

@@ -18,6 +18,7 @@ from alerts.links import forget_old_sources
 from alerts.reconcile import reconcile
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, after_ingest, lane
 from csc_portal.standing import note_credential, note_sources
 from csc_portal.web.sessions import SessionStore
@@ -54,6 +55,7 @@ def tend(tenant_id: int) -> None:
     note_sources(tenant)
     note_credential(tenant)
     _refresh_groups_daily(tenant, now)
+    plan_finding_tickets(tenant)
     try:
         found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
     except (ApiError, BadSecret) as err:

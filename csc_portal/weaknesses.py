@@ -19,6 +19,7 @@ from alerts.blind_spots import note_abilities, state_of
 from alerts.models import SourceAbility
 from clients.errors import ApiError, RateLimited
 from clients.throttle import Priority, at_priority
+from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import WEAKNESSES, turn
 from posture.models import WeaknessRead
@@ -99,6 +100,7 @@ def _settle(tenant: Tenant, now: datetime, *, read_at: datetime | None = None) -
     before = {name: tenant.weaknesses.get(name) for name in ("read_at", "problem")}
     told = {"read_at": read_at.isoformat()} if read_at else before
     Tenant.objects.filter(pk=tenant.pk).update(weaknesses={**found.as_json(), **told})
+    plan_finding_tickets(tenant)
     return found
 
 

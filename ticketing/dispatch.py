@@ -1,5 +1,5 @@
-"""Sends what `ticketing.plan` owes: one ticket a case, a note when it grows, its state when the
-case is closed or opened again.
+"""Sends what `ticketing.plan` owes: one ticket a case or finding, a note when it grows, its state
+when it is closed or opened again.
 
 A delivery is counted as begun before anything is sent, and its row stays locked while it is sent.
 A worker that dies lets go of the lock; the next one sees that an attempt was made and asks the
@@ -10,32 +10,27 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from alerts.content import read_content
-from alerts.feed import Content, provider_ids
-from alerts.models import Case, CaseEvent
-from alerts.refresh import publish
+from alerts.feed import Content
 from alerts.rows import run
 from clients.errors import ApiError, Forbidden, NotFound, RateLimited, Rejected, Unauthorized
-from clients.microsoft.graph import Graph
-from tenants.models import SEVERITIES, Tenant
 from tenants.scope import scope
-from ticketing.adapters import TicketDraft, TicketRef, TicketSystem
+from ticketing.about_case import CaseSubject
+from ticketing.about_finding import FindingSubject
+from ticketing.adapters import TicketRef
 from ticketing.adapters.base import DELETED, OPEN, RESOLVED, UNDESCRIBED
-from ticketing.drafts import CaseFacts, draft_merge_note, draft_note, draft_ticket
 from ticketing.endings import side
-from ticketing.mapping import first_pillar, priority_for
 from ticketing.models import Delivery, Ticket
 from ticketing.plan import MERGED_GROWTH
+from ticketing.subjects import Outlet, Subject
 
 logger = logging.getLogger(__name__)
 
-ALERTS_IN_TICKET = 40
 NEEDS_PEOPLE_AFTER = 12
 """Attempts. They go on, once an hour: an outage of days may not cost a ticket."""
 FAULTS_TO_STOP = 3
@@ -65,22 +60,6 @@ class Sent:
     failed: int = 0
     error: str = ""
     wait_s: float = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """Where the deliveries of one tenant go, and where their content comes from.
-
-    `mapping`: see ticketing.mapping. `by_pillar`: the system with the options of some pillars.
-    """
-
-    tenant: Tenant
-    graph: Graph
-    system_name: str
-    system: TicketSystem
-    portal_url: str
-    mapping: Mapping[str, object] = field(default_factory=dict)
-    by_pillar: Mapping[str, TicketSystem] = field(default_factory=dict)
 
 
 def dispatch(
@@ -134,69 +113,50 @@ def _send(
 ) -> None:
     delivery = (
         Delivery.objects.select_for_update(skip_locked=True, of=["self"])
-        .select_related("case", "case__merged_into")
+        .select_related("case", "case__merged_into", "finding")
         .filter(pk=delivery_id, state=Delivery.State.SENDING)
         .first()
     )
     if delivery is None:
         return  # another worker has it
+    subject = _subject(outlet, delivery, known)
     if delivery.kind == Delivery.Kind.CREATE:
-        sent.tickets += _send_ticket(outlet, delivery, known, now)
+        sent.tickets += _send_ticket(outlet, delivery, subject, now)
     elif delivery.kind == Delivery.Kind.UPDATE:
-        sent.updates += _send_update(outlet, delivery, now)
+        sent.updates += _send_update(outlet, delivery, subject, now)
     else:
-        sent.notes += _send_note(outlet, delivery, known, now)
+        sent.notes += _send_note(outlet, delivery, subject, now)
+
+
+def _subject(outlet: Outlet, delivery: Delivery, known: Content) -> Subject:
+    if delivery.finding is not None:
+        return FindingSubject(outlet, delivery.finding)
+    return CaseSubject(outlet, delivery.case, known)
 
 
 def _send_ticket(
-    outlet: Outlet, delivery: Delivery, known: Content, now: Callable[[], datetime]
+    outlet: Outlet, delivery: Delivery, subject: Subject, now: Callable[[], datetime]
 ) -> bool:
-    case = delivery.case
-    if not case.is_open:
+    if not subject.is_open:
         _end(delivery, Delivery.State.CANCELLED, now(), error="closed before a ticket was opened")
         return False
-    reference = case.reference
     found = None
     if delivery.attempts > 1:
-        found = outlet.system.find(reference, delivery.created_at - FIND_MARGIN)
+        found = outlet.system.find(subject.reference, delivery.created_at - FIND_MARGIN)
     # A ticket that an earlier attempt made tells of what was planned then; a note tells the rest.
-    covers = delivery.growth if found else case.growth
+    covers = delivery.growth if found else subject.growth
     if found is None:
-        ids = provider_ids(case.pk, ALERTS_IN_TICKET)
-        content = read_content(outlet.graph, ids, known)
-        records = [content[key] for key in ids if key in content]
-        draft = draft_ticket(_facts(outlet, case), records, reference, _link(outlet, case))
-        found = _system_for(outlet, case).create(_mapped(outlet, case, draft))
-    _save_ticket(outlet, case, reference, found, covers)
+        found = subject.system().create(subject.draft())
+    _save_ticket(outlet, subject, found, covers)
     _end(delivery, Delivery.State.SENT, now())
     return True
 
 
-def _system_for(outlet: Outlet, case: Case) -> TicketSystem:
-    return outlet.by_pillar.get(first_pillar(case.pillars), outlet.system)
-
-
-def _mapped(outlet: Outlet, case: Case, draft: TicketDraft) -> TicketDraft:
-    severity = SEVERITIES[case.severity]
-    return replace(draft, priority=priority_for(outlet.mapping, severity, draft.priority))
-
-
 def _send_note(
-    outlet: Outlet, delivery: Delivery, known: Content, now: Callable[[], datetime]
+    outlet: Outlet, delivery: Delivery, subject: Subject, now: Callable[[], datetime]
 ) -> bool:
-    case, ticket = delivery.case, Ticket.objects.get(case=delivery.case)
-    if delivery.growth == MERGED_GROWTH:
-        other = Ticket.objects.filter(case=case.merged_into).first()
-        html = draft_merge_note(other.reference if other else "", other.url if other else "")
-    else:
-        ids = list(
-            case.alerts.filter(case_growth__gt=ticket.covers_growth)
-            .order_by("activity_at", "pk")
-            .values_list("provider_id", flat=True)[:ALERTS_IN_TICKET]
-        )
-        content = read_content(outlet.graph, ids, known)
-        records = [content[key] for key in ids if key in content]
-        html = draft_note(_facts(outlet, case), records, _link(outlet, case))
+    ticket = Ticket.objects.get(**subject.key)
+    html = subject.note(delivery, ticket)
     reference, is_retry = f"{ticket.reference}/{delivery.growth}", delivery.attempts > 1
     try:
         outlet.system.note(ticket.external_id, html, reference, retry=is_retry)
@@ -204,20 +164,22 @@ def _send_note(
         raise _gone(outlet, err) from err
     if delivery.growth != MERGED_GROWTH:
         # A note that an earlier attempt made may tell of less than there is by now.
-        covers = delivery.growth if is_retry else case.growth
+        covers = delivery.growth if is_retry else subject.growth
         Ticket.objects.filter(pk=ticket.pk).update(covers_growth=covers)
-    CaseEvent.objects.create(case=case, kind="ticket_note", facts={"ticket": ticket.external_id})
+    subject.tell("ticket_note", {"ticket": ticket.external_id})
     _end(delivery, Delivery.State.SENT, now())
     return True
 
 
-def _send_update(outlet: Outlet, delivery: Delivery, now: Callable[[], datetime]) -> bool:
-    """What the case says by now. Its state there is read first: a repetition changes nothing."""
-    case, ticket = delivery.case, Ticket.objects.get(case=delivery.case)
-    if case.status == Case.Status.MERGED or ticket.gone_at is not None:
+def _send_update(
+    outlet: Outlet, delivery: Delivery, subject: Subject, now: Callable[[], datetime]
+) -> bool:
+    """What the subject says by now. Its state there is read first: a repetition changes nothing."""
+    ticket = Ticket.objects.get(**subject.key)
+    if subject.is_merged or ticket.gone_at is not None:
         _end(delivery, Delivery.State.CANCELLED, now(), error="the ticket is no longer this case's")
         return False
-    wanted = OPEN if case.is_open else RESOLVED
+    wanted = OPEN if subject.is_open else RESOLVED
     try:
         there = outlet.system.read(ticket.external_id)
         if is_told := side(there.status) != side(wanted) and there.status != DELETED:
@@ -234,8 +196,7 @@ def _send_update(outlet: Outlet, delivery: Delivery, now: Callable[[], datetime]
         told=side(wanted), status=there.status, seen_at=now()
     )
     if is_told:
-        facts = {"ticket": ticket.external_id, "state": wanted}
-        CaseEvent.objects.create(case=case, kind="ticket_updated", facts=facts)
+        subject.tell("ticket_updated", {"ticket": ticket.external_id, "state": wanted})
     _end(delivery, Delivery.State.SENT, now())
     return is_told
 
@@ -246,20 +207,18 @@ def _gone(outlet: Outlet, err: NotFound) -> Rejected:
     return Rejected("The ticket is not there any more.", status=err.status)
 
 
-def _save_ticket(outlet: Outlet, case: Case, reference: str, found: TicketRef, covers: int) -> None:
-    Ticket.objects.create(
-        case=case,
+def _save_ticket(outlet: Outlet, subject: Subject, found: TicketRef, covers: int) -> None:
+    ticket = Ticket.objects.create(
+        **subject.key,
         system=outlet.system_name,
-        reference=reference,
+        reference=subject.reference,
         external_id=found.id,
         url=found.url,
         status=found.status,
         covers_growth=covers,
     )
-    Case.objects.filter(pk=case.pk).update(ticket_ref=found.id, ticket_url=found.url)
-    CaseEvent.objects.create(case=case, kind="ticket", facts={"ticket": found.id})
-    publish(outlet.tenant.pk, [case.pk])
-    logger.info("ticket saved case=%s ticket=%s", case.pk, found.id)
+    subject.take(found)
+    logger.info("ticket saved id=%s ticket=%s", ticket.pk, found.id)
 
 
 def _end(delivery: Delivery, state: str, at: datetime, error: str = "") -> None:
@@ -280,23 +239,3 @@ def _fail(delivery_id: int, err: ApiError, now: datetime, *, is_final: bool = Fa
     level = logging.ERROR if needs_people else logging.WARNING
     logger.log(level, "delivery failed id=%s kind=%s", delivery_id, type(err).__name__)
     return wait
-
-
-def _link(outlet: Outlet, case: Case) -> str:
-    if not outlet.portal_url:
-        return ""
-    return f"{outlet.portal_url.rstrip('/')}/cases/{case.public_id}/"
-
-
-def _facts(outlet: Outlet, case: Case) -> CaseFacts:
-    return CaseFacts(
-        number=case.pk,
-        tenant=outlet.tenant.name,
-        title=case.title,
-        severity=case.severity,
-        priority=case.priority,
-        category=case.category,
-        alert_count=case.alert_count,
-        first_activity_at=case.first_activity_at,
-        last_activity_at=case.last_activity_at,
-    )

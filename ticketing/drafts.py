@@ -66,7 +66,7 @@ def draft_ticket(
     severity = _severity(case).lower()
     return TicketDraft(
         reference=reference,
-        subject=_subject(title, LONGEST_SUBJECT - len(reference) - 3),
+        subject=subject_line(title, LONGEST_SUBJECT - len(reference) - 3),
         html=_html([], case, alerts, portal_url),
         priority=ticket_priority(case.priority),
         tags=("csc-portal", f"severity-{severity}"),
@@ -83,18 +83,18 @@ def draft_merge_note(reference: str, url: str) -> str:
     """The note that ends a ticket whose case was merged into another's."""
     if not reference:
         return "<p>This case was merged into another one.</p>"
-    shown = escape(_one_line(reference))
-    link = _link(url, shown) if _is_https(url) else shown
-    return f"<p>This case was merged into another one, which goes on in ticket {link}.</p>"
+    shown = escape(one_line(reference))
+    where = link(url, shown) if is_https(url) else shown
+    return f"<p>This case was merged into another one, which goes on in ticket {where}.</p>"
 
 
-def _subject(text: str, length: int) -> str:
+def subject_line(text: str, length: int) -> str:
     """One line that no spreadsheet takes for a formula."""
-    text = _one_line(text).lstrip("=+-@\t ") or "Security alert"
+    text = one_line(text).lstrip("=+-@\t ") or "Security alert"
     return text if len(text) <= length else text[: length - 1].rstrip() + "\u2026"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     return _SPACES.sub(" ", clean(text)).strip()
 
 
@@ -109,10 +109,10 @@ def _html(start: list[str], case: CaseFacts, alerts: Sequence[AlertRecord], port
     if sum(map(len, parts)) > LARGEST_HTML - _ROOM_FOR_END:
         note = "<p>Details of entities were left out for their size.</p>"
         parts = [*start, note, *_body(case, alerts, _short_entity)]
-    return _bounded(parts)
+    return bounded(parts)
 
 
-def _bounded(parts: Iterable[str]) -> str:
+def bounded(parts: Iterable[str]) -> str:
     """The parts that fit, and a sentence on what was cut."""
     kept: list[str] = []
     size = 0
@@ -138,12 +138,12 @@ def _summary(case: CaseFacts, portal_url: str) -> Iterator[str]:
         ("Severity", _severity(case)),
         ("Category", case.category),
         ("Alerts", f"{case.alert_count}"),
-        ("First activity", _time(case.first_activity_at)),
-        ("Last activity", _time(case.last_activity_at)),
+        ("First activity", time_text(case.first_activity_at)),
+        ("Last activity", time_text(case.last_activity_at)),
     ]
-    yield _table(rows)
-    if _is_https(portal_url):
-        yield f"<p>{_link(portal_url, 'Open the case in the portal')}</p>"
+    yield table(rows)
+    if is_https(portal_url):
+        yield f"<p>{link(portal_url, 'Open the case in the portal')}</p>"
 
 
 def _body(
@@ -172,7 +172,7 @@ def _body(
 
 def _alert(alert: AlertRecord) -> str:
     links = " ".join(
-        _link(url, label)
+        link(url, label)
         for url, label in ((alert.alert_url, "Alert"), (alert.incident_url, "Incident"))
         if _is_microsofts(url)
     )
@@ -185,14 +185,14 @@ def _alert(alert: AlertRecord) -> str:
         ("Classification", _unless_unknown(alert.classification)),
         ("Determination", _unless_unknown(alert.determination)),
         ("Assigned to", alert.assigned_to),
-        ("First activity", _time(alert.first_activity_at)),
-        ("Last activity", _time(alert.last_activity_at)),
-        ("Raised", _time(alert.created_at)),
+        ("First activity", time_text(alert.first_activity_at)),
+        ("Last activity", time_text(alert.last_activity_at)),
+        ("Raised", time_text(alert.created_at)),
         ("Alert id", alert.provider_id),
         ("Not understood", ", ".join(alert.unread)),
     ]
-    title = f"<p><b>{escape(_one_line(alert.title)[:_LONGEST_DETAIL]) or 'Without a title'}</b></p>"
-    return title + _table(rows) + (f"<p>Microsoft: {links}</p>" if links else "")
+    title = f"<p><b>{escape(one_line(alert.title)[:_LONGEST_DETAIL]) or 'Without a title'}</b></p>"
+    return title + table(rows) + (f"<p>Microsoft: {links}</p>" if links else "")
 
 
 def _unless_unknown(text: str) -> str:
@@ -218,7 +218,7 @@ def _short_entity(entity: EntityRecord) -> str:
 
 def _named(entity: EntityRecord) -> str:
     kind = entity.kind.replace("_", " ").capitalize()
-    return f"{kind}: {escape(_one_line(entity.name)[:_LONGEST_DETAIL])}"
+    return f"{kind}: {escape(one_line(entity.name)[:_LONGEST_DETAIL])}"
 
 
 def _entity(entity: EntityRecord) -> str:
@@ -228,21 +228,21 @@ def _entity(entity: EntityRecord) -> str:
         ("Remediation", _label(_unless_unknown(entity.remediation))),
         *((_label(field), value) for field, value in entity.details),
     ]
-    return f"<p><b>{_named(entity)}</b></p>{_table(rows)}"
+    return f"<p><b>{_named(entity)}</b></p>{table(rows)}"
 
 
 def _label(name: str) -> str:
     """ "processCommandLine" -> "Process command line"; words in capitals stay."""
-    words = _HUMP.sub(" ", _one_line(name)[:80]).split(" ")
+    words = _HUMP.sub(" ", one_line(name)[:80]).split(" ")
     text = " ".join(word if word.isupper() else word.lower() for word in words)
     return text[:1].upper() + text[1:]
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
+def table(rows: Iterable[tuple[str, str]]) -> str:
     cells = "".join(
-        f"<tr><td>{escape(_one_line(label))}</td><td>{escape(shown)}</td></tr>"
+        f"<tr><td>{escape(one_line(label))}</td><td>{escape(shown)}</td></tr>"
         for label, value in rows
-        if (shown := _one_line(value[: _LONGEST_DETAIL + 1]))
+        if (shown := one_line(value[: _LONGEST_DETAIL + 1]))
     )
     return f"<table>{cells}</table>" if cells else ""
 
@@ -262,17 +262,17 @@ def _texts(heading: str, texts: Iterable[str]) -> Iterator[str]:
             yield "<p>The rest of this text was left out.</p>"
 
 
-def _time(at: datetime | None) -> str:
+def time_text(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
 
 
-def _is_https(url: str) -> bool:
+def is_https(url: str) -> bool:
     return url.startswith("https://") and not _SPACES.search(url)
 
 
 def _is_microsofts(url: str) -> bool:
     """An https address on a site of Microsoft's."""
-    if not _is_https(url):
+    if not is_https(url):
         return False
     try:
         parts = urlsplit(url)
@@ -282,5 +282,5 @@ def _is_microsofts(url: str) -> bool:
     return f".{host}".endswith(_MICROSOFT) and "@" not in parts.netloc and "\\" not in url
 
 
-def _link(url: str, text: str) -> str:
+def link(url: str, text: str) -> str:
     return f'<a href="{escape(url)}" rel="noopener noreferrer">{text}</a>'

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from alerts.rows import run
+from tenants.rows import as_json
 
 # What may still be closed by itself waits, for a bounded time (alerts.decide).
 CREATE = """
@@ -55,6 +58,46 @@ WHERE t.gone_at IS NULL AND (
 ORDER BY c.id
 ON CONFLICT DO NOTHING RETURNING id
 """
+
+
+# A finding that a rule means, unless its risk is accepted at present.
+FINDING_CREATE = """
+INSERT INTO ticketing_delivery (finding_id, kind, growth, state, attempts, error)
+SELECT f.id, 'create', f.growth, 'pending', 0, '' FROM posture_finding f
+JOIN jsonb_to_recordset(%s::jsonb) AS r (kind text, min_severity int, min_size int)
+  ON r.kind = f.kind AND f.severity >= r.min_severity AND f.size >= r.min_size
+WHERE f.closed_at IS NULL AND (f.accepted_until IS NULL OR f.accepted_until <= now())
+  AND NOT EXISTS (SELECT FROM ticketing_delivery d WHERE d.finding_id = f.id AND d.kind = 'create')
+ORDER BY f.id
+ON CONFLICT DO NOTHING RETURNING id
+"""
+FINDING_NOTE = """
+INSERT INTO ticketing_delivery (finding_id, kind, growth, state, attempts, error)
+SELECT f.id, 'note', f.growth, 'pending', 0, '' FROM posture_finding f
+JOIN ticketing_ticket t ON t.finding_id = f.id
+WHERE f.closed_at IS NULL AND t.gone_at IS NULL AND f.growth > t.covers_growth AND NOT EXISTS (
+  SELECT FROM ticketing_delivery d
+  WHERE d.finding_id = f.id AND d.kind = 'note' AND d.state IN ('pending', 'sending'))
+ORDER BY f.id
+ON CONFLICT DO NOTHING RETURNING id
+"""
+FINDING_UPDATE = """
+INSERT INTO ticketing_delivery (finding_id, kind, growth, state, attempts, error)
+SELECT f.id, 'update', f.growth, 'pending', 0, '' FROM posture_finding f
+JOIN ticketing_ticket t ON t.finding_id = f.id
+WHERE f.closed_at IS NOT NULL AND t.gone_at IS NULL AND t.told = 'open'
+ORDER BY f.id
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+def plan_findings(rules: Sequence[Mapping[str, object]]) -> int:
+    """The same for findings. `rules`: {kind, min_severity, min_size} of those that get a ticket.
+
+    Without a rule a ticket that is there is told all the same. Inside the tenant's scope.
+    """
+    made = run(FINDING_CREATE, [as_json(list(rules))]) if rules else []
+    return len(made) + sum(len(run(one, [])) for one in (FINDING_NOTE, FINDING_UPDATE))
 
 
 def plan_deliveries() -> int:

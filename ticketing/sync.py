@@ -169,9 +169,11 @@ def _take(run: _Round, ticket_pk: int, there: TicketRef, notes: int | None) -> N
     """Compare one ticket with its case, and take what is news; all or nothing."""
     run.done.tickets += 1
     with scope(run.tenant), transaction.atomic():
-        ticket = (
-            Ticket.objects.select_for_update(of=["self"]).select_related("case").get(pk=ticket_pk)
-        )
+        tickets = Ticket.objects.select_for_update(of=["self"]).select_related("case", "finding")
+        ticket = tickets.get(pk=ticket_pk)
+        if ticket.finding is not None:
+            _take_of_finding(run, ticket, there)
+            return
         case = ticket.case
         if notes is None and there.status != DELETED:
             there = replace(there, changed=ticket.stamp)  # the notes are still to be counted
@@ -193,6 +195,21 @@ def _take(run: _Round, ticket_pk: int, there: TicketRef, notes: int | None) -> N
                     run.done.is_news = True
                 changes["notes"] = notes
         Ticket.objects.filter(pk=ticket.pk).update(**changes)
+
+
+def _take_of_finding(run: _Round, ticket: Ticket, there: TicketRef) -> None:
+    """A finding ends when what it tells of is over, whatever people do with its ticket."""
+    waiting = Delivery.objects.filter(finding=ticket.finding, kind=Delivery.Kind.UPDATE)
+    if waiting.filter(state__in=[Delivery.State.PENDING, Delivery.State.SENDING]).exists():
+        return
+    changes: dict[str, object] = {"seen_at": run.now(), "status": there.status}
+    if there.status == DELETED:
+        run.done.gone += 1
+        changes["gone_at"] = run.now()
+        logger.warning("ticket is gone id=%s ticket=%s", ticket.pk, ticket.external_id)
+    else:
+        changes["stamp"] = _stamp(there, run.now())
+    Ticket.objects.filter(pk=ticket.pk).update(**changes)
 
 
 def _is_about_to_change(case_id: int) -> bool:

@@ -71,7 +71,7 @@ class Tickets(RecordsView):
         responses={200: shapes.listed(shapes.TicketShape), **errors(400)},
     )
     def get(self, request: Request) -> Response:
-        return self.found(Ticket.objects.all, ticket_body)
+        return self.found(lambda: Ticket.objects.exclude(case=None), ticket_body)
 
 
 class Deliveries(RecordsView):
@@ -94,7 +94,9 @@ class Deliveries(RecordsView):
             told = f"Choose of: {', '.join(Delivery.State.values)}."
             raise bad_fields(FieldError("state", told))
         wanted = {"state": state} if state else {}
-        return self.found(lambda: Delivery.objects.filter(**wanted), delivery_body)
+        return self.found(
+            lambda: Delivery.objects.filter(case__isnull=False, **wanted), delivery_body
+        )
 
 
 class Decisions(RecordsView):

@@ -37,10 +37,11 @@ class Page:
 
 SETTINGS = (
     "rules", "rule", "rule-new", "detections", "detection", "detection-new", "installation",
-    "access", "access-roles", "person", "person-new", "groups", "group",
+    "access", "access-roles", "person", "person-new", "groups", "group", "feeds", "finding-rules",
 )  # fmt: skip
 PAGES = (
     Page("Queue", "queue", "inbox", "q", ("case",)),
+    Page("Findings", "findings", "alert-triangle", "f", ("finding",), Right.SEE_POSTURE),
     Page("Chain", "chain", "link", "c"),
     Page("Entities", "entities", "fingerprint", "e", ("entity",)),
     Page("Tenants", "tenants", "building", "t", ("tenant", "tenant-new", "onboarding-step")),
@@ -51,7 +52,8 @@ PAGES = (
         "o",
         ("score-tenant", "score-control", "score-state"),
     ),
-    Page("Findings", "findings", "alert-triangle", "f"),
+    Page("Vulnerabilities", "vulnerabilities", "bug", "v", ("vulnerabilities-tenant",)),
+    Page("News", "news", "news", "n", ("news-tenant",)),
     Page("Azure coverage", "azure", "cloud", "z", ("azure-tenant", "azure-names")),
     Page("Reports", "reports", "file", "p"),
     Page("Health", "health", "activity", "h", right=Right.SEE_HEALTH),

@@ -29,7 +29,9 @@ def ticket_failed(tenant: Tenant, now: datetime) -> Iterator[Occurred]:
     """Deliveries that were given up. One that is tried again and fails again is told again."""
     with scope(tenant):
         failed = list(
-            Delivery.objects.filter(state=Delivery.State.FAILED, created_at__gt=now - _RECENT)
+            Delivery.objects.filter(
+                state=Delivery.State.FAILED, created_at__gt=now - _RECENT, case__isnull=False
+            )
             .order_by("-created_at", "-pk")
             .values_list("pk", "kind", "due_at", "case__public_id", "case_id")[:_MOST]
         )

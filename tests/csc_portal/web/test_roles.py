@@ -99,6 +99,18 @@ NEEDS: dict[str, Need] = {
     "azure-resources": Need(Right.EXPORT),
     "secure-score": ANYBODY,
     "findings": ANYBODY,
+    "findings-export": ANYBODY,  # holds those of tenants that may be exported
+    "finding": Need(Right.SEE_POSTURE),
+    "finding-act": Need(Right.MANAGE_RULES),
+    "vulnerabilities": ANYBODY,
+    "vulnerabilities-tenant": Need(Right.SEE_POSTURE),
+    "vulnerabilities-export": Need(Right.EXPORT),
+    "news": ANYBODY,
+    "news-tenant": Need(Right.SEE_POSTURE),
+    "feeds": PORTAL,
+    "feed-do": PORTAL,
+    "finding-rules": Need(Right.MANAGE_RULES, Right.MANAGE_RULES),
+    "finding-rule-drop": Need(Right.MANAGE_RULES),
     "score-tenant": SEE,
     "score-export": Need(Right.EXPORT),
     "score-control": Need(Right.SEE_CASES, partly=True),  # no control is read there yet

@@ -10,11 +10,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from django.urls import reverse
+from django.utils import timezone
 
 from csc_portal.api.urls import API
-from tenants.models import Grant, Onboarding, SavedView, TenantGroup, User, Webhook
+from posture.findings import Found, settle
+from posture.models import Finding
+from tenants.models import (
+    FindingRule,
+    Grant,
+    Onboarding,
+    PublicFeed,
+    SavedView,
+    TenantGroup,
+    User,
+    Webhook,
+)
 from tenants.models import Rule as TenantRule
-from tenants.scope import granted
+from tenants.scope import granted, scope
 from tests.csc_portal.web.conftest import SECRET, World
 
 Call = tuple[str, str, dict[str, object]]  # method, address, fields
@@ -115,6 +127,26 @@ def hook_of(world: World, name: str) -> str:
         owner=person, name=SECRET, url="https://third.example/hook", events=["case.created"]
     )
     return reverse(name, args=[hook.public_id])
+
+
+def of_finding(world: World, name: str) -> str:
+    """An open finding of C."""
+    with scope(world.tenants["third"]):
+        settle("exploited_weaknesses", [Found("kev", 3, SECRET)], timezone.now())
+        found = Finding.objects.get(kind="exploited_weaknesses", closed_at=None)
+    return reverse(name, args=[found.public_id])
+
+
+def finding_rule_of(world: World) -> str:
+    rule, _ = FindingRule.objects.get_or_create(tenant=world.tenants["third"], kind="score_dropped")
+    return reverse("finding-rule-drop", args=[rule.pk])
+
+
+def a_feed() -> str:
+    feed, _ = PublicFeed.objects.get_or_create(
+        kind="news", name="News", url="https://news.example/feed"
+    )
+    return reverse("feed-do", args=[feed.public_id])
 
 
 STEP_CALLS: tuple[tuple[str, dict[str, object]], ...] = (
@@ -272,6 +304,37 @@ RULES: dict[str, Rule] = {
     "tenant-again": of_tenant("tenant-again", "post", what="poll"),
     "secure-score": page("secure-score", "?tenant=third", "?sort=week", "?sort=x", "?page=99"),
     "findings": page("findings", "?tenant=third", "?status=any", "?status=x", "?kind=x"),
+    "findings-export": page("findings-export", "?tenant=third", "?status=any"),
+    "finding": Rule(closed=lambda world: [("get", of_finding(world, "finding"), {})]),
+    "finding-act": Rule(
+        closed=lambda world: [
+            ("post", of_finding(world, "finding-act"), fields)
+            for fields in ({"do": "accept", "why": "own", "until": "2026-12-24"}, {"do": "end"})
+        ]
+    ),
+    "vulnerabilities": page("vulnerabilities", "?tenant=third", "?page=99"),
+    "vulnerabilities-tenant": of_tenant("vulnerabilities-tenant"),
+    "vulnerabilities-export": of_tenant("vulnerabilities-export"),
+    "news": page("news", "?tenant=third", "?page=99"),
+    "news-tenant": of_tenant("news-tenant"),
+    "feeds": Rule(
+        closed=lambda world: [
+            ("get", "/settings/feeds/", {}),
+            ("post", "/settings/feeds/", {"name": "X", "url": "http://169.254.169.254/"}),
+        ]
+    ),
+    "feed-do": Rule(closed=lambda world: [("post", a_feed(), {"do": "on"})]),
+    "finding-rules": Rule(
+        lambda world: [("get", "/settings/finding-tickets/", {})],
+        lambda world: [
+            ("post", "/settings/finding-tickets/",
+             {"place": "third", "kind": "score_dropped", "is_on": "yes", "min_severity": "3",
+              "min_size": "1"})
+        ],
+    ),
+    "finding-rule-drop": Rule(
+        closed=lambda world: [("post", finding_rule_of(world), {})]
+    ),
     "score-tenant": of_tenant("score-tenant"),
     "score-export": of_tenant("score-export"),
     "score-control": Rule(closed=lambda world: [("get", "/secure-score/third/AdminMFA/", {})]),
