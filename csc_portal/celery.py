@@ -119,6 +119,11 @@ class Config:
             "schedule": 60.0,
             "options": {"expires": 50},
         },
+        "lake": {
+            "task": "csc_portal.lake_due.start_lakes",
+            "schedule": 60.0,
+            "options": {"expires": 50},
+        },
         "tasks of the API": {
             "task": "csc_portal.api.bulk_run.start_api_tasks",
             "schedule": 20.0,
@@ -158,6 +163,7 @@ for module in (
     "inventory",
     "weaknesses",
     "feeds",
+    "lake_due",
     "webhook_due",
 ):
     app.autodiscover_tasks(["csc_portal"], related_name=module)

@@ -165,6 +165,9 @@ DATABASES = {
     }
 }
 
+# --- The lake: a folder, or abfss://... with managed identity; empty: below CSC_DATA_DIR ---------
+LAKE_URL = env.str("LAKE_URL", default="")
+
 # --- The API ------------------------------------------------------------------------------------
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)
 API_REQUESTS_PER_DAY = env.int("API_REQUESTS_PER_DAY", default=200_000)

@@ -248,7 +248,11 @@ def off_board_tenant(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, tenant, "end", {"form": form}, form)
     off_board(tenant, user.username)
-    erase(tenant, user.username)
+    try:
+        erase(tenant, user.username)
+    except OnboardingError as err:
+        messages.error(request, str(err))
+        return _back(tenant, "end")
     messages.success(request, f"Everything that was stored of {tenant.name} is erased.")
     return redirect("tenants")
 

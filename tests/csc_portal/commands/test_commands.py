@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from alerts.models import Alert, Case
 from csc_portal import services
-from tenants.models import Grant, QueueEntry, Tenant, User
+from tenants.models import CaseFigure, Grant, QueueEntry, Tenant, User
 from tenants.scope import granted, scope
 from tests.alerts.documents import alert, user
 from tests.csc_portal.commands.conftest import words_of
@@ -165,13 +166,19 @@ def test_rebuild_queue_finds_and_mends(manage, slug, simulator):
 def test_offboard_stops_and_erases(manage, slug, simulator):
     simulator.control.add_alert(slug, alert("a1", user("anna")))
     manage("sync", slug)
+    assert manage("lake", "export", slug, "--json").json["rows"] > 0
     stopped = manage("offboard", slug, "--json")
     assert (stopped.json["tenant"], stopped.json["erased"]) == (slug, False)
     tenant = reread(slug)
     assert tenant.state == Tenant.State.OFFBOARDED
     with scope(tenant):
         assert Alert.objects.exists()
+    lake = settings.CSC_DATA_DIR / "lake" / f"tenant={tenant.public_id}"
+    assert lake.exists()
     assert manage("offboard", slug, "--erase", "--json").json["erased"] is True
+    assert not lake.exists()
+    with granted([tenant.pk]):
+        assert not CaseFigure.objects.exists()
     assert not Tenant.objects.filter(slug=slug).exists()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [tenant.schema_name])
@@ -208,7 +215,7 @@ def test_migrate_schemas_and_services_speak_json(manage, old):
 @pytest.mark.parametrize(
     "command",
     ["onboard", "probe", "sync", "replay", "rebuild_queue", "offboard", "grant", "services",
-     "migrate_schemas", "subscriptions"],
+     "migrate_schemas", "subscriptions", "lake"],
 )  # fmt: skip
 def test_every_command_has_help(manage, command):
     done = manage(command, "--help")
