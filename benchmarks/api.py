@@ -3,7 +3,9 @@
 `list` is a page of 50 open cases for a key of all tenants, asked in turn with its next page through
 Django without the network. `export` reads cases of all states as NDJSON, `requests` asks as fast as
 it can: both over HTTP from real gunicorn with one process of four threads, the client on the same
-machine. The baseline is a view of DRF that answers a constant, in the same process, asked in turn.
+machine. `bulk` changes cases of one customer: the request that answers 202, and then the task, in
+this process as a worker would. The baseline is a view of DRF that answers a constant, in the same
+process, asked in turn. `--full` adds ten million cases, which takes a long while to make.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +32,13 @@ from django.utils import timezone
 
 from benchmarks import HOME
 from benchmarks.lab.cases import fill, make_tenants, make_user
+from benchmarks.lab.real_cases import ingest_cases
 from benchmarks.lab.report import options, p95, progress, show
+from csc_portal.api.asked import MOST_AT_ONCE
+from csc_portal.api.bulk_run import carry_out
 from csc_portal.api.keys import NewKey, create_key
 from csc_portal.api.scopes import Scope
+from tenants.models import ApiTask
 
 THREADS = CLIENTS = 4
 PATHS = {"constant": "/api/v1/floor", "key": "/api/v1/key", "list": "/api/v1/cases?limit=50"}
@@ -39,10 +46,12 @@ EXPORT = "/api/v1/cases/export?status=any&severity=any"
 
 
 def main() -> None:
-    arguments = options(__doc__)
-    sizes = [(100, 100_000)] if arguments.quick else [(1000, 1_000_000), (1000, 10_000_000)]
+    arguments = options(__doc__ or "", "full")
+    sizes = [(100, 100_000)] if arguments.quick else [(1000, 1_000_000)]
+    sizes += [(1000, 10_000_000)] if arguments.full else []
     repeats, rounds, seconds = (30, 3, 2.0) if arguments.quick else (100, 5, 5.0)
     most = 20_000 if arguments.quick else 1_000_000
+    at_once = 1_000 if arguments.quick else MOST_AT_ONCE
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "of a benchmark", []
     settings.API_REQUESTS_PER_MINUTE = settings.API_REQUESTS_PER_DAY = 10**9
     tenants = make_tenants(max(count for count, _ in sizes))
@@ -59,13 +68,15 @@ def main() -> None:
             exported = [_export(port, worker, secret, most) for _ in range(rounds)]
             progress("asking as fast as it goes")
             rates = _rates(port, secret, rounds, seconds)
-        tables += _tables(cases, lists, exported, rates)
-        results.append(_result(count, cases, lists, exported, rates))
+        progress(f"making {at_once:,} cases of a customer, and changing them")
+        bulk = _bulk(secret, ingest_cases(f"real-{cases}", at_once), rounds)
+        tables += _tables(cases, lists, exported, rates, bulk)
+        results.append(_result(count, cases, lists, exported, rates, bulk))
     show(results, tables, NOTES, as_json=arguments.json)
 
 
 def _key() -> str:
-    scopes = [Scope.CASES_READ.value, Scope.EXPORT.value]
+    scopes = [Scope.CASES_READ.value, Scope.CASES_WRITE.value, Scope.EXPORT.value]
     owner = make_user("program", None)
     return create_key(owner, NewKey("benchmark", scopes), actor="bench", now=timezone.now())[1]
 
@@ -90,6 +101,28 @@ def _lists(secret: str, repeats: int) -> dict[str, list[float]]:
             if repeat >= 0:
                 times.append(passed)
     return taken
+
+
+# --- many cases ---------------------------------------------------------------------------------
+
+
+def _bulk(secret: str, ids: list[uuid.UUID], rounds: int) -> list[tuple[int, float, float]]:
+    """Cases, ms until 202, and cases that a worker changes a second; round by round."""
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {secret}"})
+    found = []
+    for number in range(rounds):
+        order = {"do": "unassign" if number % 2 else "assign", "cases": ids}
+        started = perf_counter()
+        answer = client.post("/api/v1/cases/bulk", order, content_type="application/json")
+        accepted = perf_counter()
+        task = ApiTask.objects.get(public_id=answer.json()["id"])
+        carry_out(task.pk)
+        passed = perf_counter() - accepted
+        task.refresh_from_db()
+        if any(outcome != "changed" for outcome, _ in task.results):
+            raise SystemExit("Some cases were not changed.")
+        found.append((len(ids), (accepted - started) * 1e3, len(ids) / passed))
+    return found
 
 
 # --- over HTTP ------------------------------------------------------------------------------------
@@ -200,10 +233,15 @@ def _rate(port: int, path: str, secret: str, seconds: float) -> float:
 # --- report ---------------------------------------------------------------------------------------
 
 Exported = list[tuple[float, float, int]]
+Bulk = list[tuple[int, float, float]]
 
 
 def _tables(
-    cases: int, lists: dict[str, list[float]], exported: Exported, rates: dict[str, float]
+    cases: int,
+    lists: dict[str, list[float]],
+    exported: Exported,
+    rates: dict[str, float],
+    bulk: Bulk,
 ) -> list[list[dict[str, object]]]:
     pages: list[dict[str, object]] = [
         {"cases": cases, "list of 50": name, "ms": statistics.median(ms), "p95 ms": p95(ms)}
@@ -220,7 +258,13 @@ def _tables(
         {"cases": cases, "request": name, "a second": rate, "to DRF": rate / rates["constant"]}
         for name, rate in rates.items()
     ]
-    return [pages, [export], asked]
+    many: dict[str, object] = {
+        "cases": cases,
+        "bulk": bulk[0][0],
+        "ms until 202": statistics.median(ms for _, ms, _ in bulk),
+        "changed a second": statistics.median(rate for _, _, rate in bulk),
+    }
+    return [pages, [export], [many], asked]
 
 
 def _result(
@@ -229,6 +273,7 @@ def _result(
     lists: dict[str, list[float]],
     exported: Exported,
     rates: dict[str, float],
+    bulk: Bulk,
 ) -> dict[str, object]:
     both = [ms for times in lists.values() for ms in times]
     return {
@@ -238,6 +283,9 @@ def _result(
         "list_p95_ms": round(p95(both), 2),
         "export_rows_per_s": round(statistics.median(rate for rate, _, _ in exported)),
         "export_peak_mib": round(max(grown for _, grown, _ in exported), 1),
+        "bulk_cases": bulk[0][0],
+        "bulk_accept_ms": round(statistics.median(ms for _, ms, _ in bulk), 1),
+        "bulk_cases_per_s": round(statistics.median(rate for _, _, rate in bulk)),
         "list_per_s": round(rates["list"], 1),
         "floor_per_s": round(rates["constant"], 1),
         "ratio_floor": round(rates["list"] / rates["constant"], 3),

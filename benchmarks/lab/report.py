@@ -10,13 +10,15 @@ import sys
 from collections.abc import Mapping, Sequence
 
 
-def options(purpose: str) -> argparse.Namespace:
-    """`--quick` and `--json`. `purpose` is the benchmark's docstring."""
+def options(purpose: str, *more: str) -> argparse.Namespace:
+    """`--quick`, `--json` and `more` of the kind. `purpose` is the benchmark's docstring."""
     parser = argparse.ArgumentParser(
         description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, within a minute")
     parser.add_argument("--json", action="store_true", help="JSON only, a line for each size")
+    for name in more:
+        parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_args()
 
 
