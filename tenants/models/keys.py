@@ -37,6 +37,9 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True, help_text="To some minutes")
+    requests_a_day = models.PositiveIntegerField(
+        null=True, help_text="Fewer than all keys may; empty: as many"
+    )
 
     class Meta:
         ordering = ["-pk"]
