@@ -12,6 +12,16 @@ import orjson
 from django.db.models import Model
 
 from alerts.models import Alert, Case, CaseEvent
+from posture.models import (
+    AzureResource,
+    AzureSubscription,
+    ControlProfile,
+    Exemption,
+    Finding,
+    ScoreDay,
+    WatchRule,
+    Weakness,
+)
 from tenants.models import AuditEntry, Tenant
 from tenants.scope import scope
 from ticketing.models import Ticket
@@ -22,13 +32,18 @@ OF_TENANT = (
     "auto_close", "sources_off",
 )  # fmt: skip
 
+TABLES: dict[str, type[Model]] = {
+    "case": Case, "alert": Alert, "event": CaseEvent, "ticket": Ticket, "finding": Finding,
+    "score_day": ScoreDay, "control": ControlProfile, "watch_rule": WatchRule,
+    "exemption": Exemption, "subscription": AzureSubscription, "resource": AzureResource,
+    "weakness": Weakness,
+}  # fmt: skip
+
 
 def export_lines(tenant: Tenant) -> Iterator[bytes]:
-    """{"kind": ..., ...} a line: the tenant, its cases, alerts, events, tickets, audit entries."""
+    """{"kind": ..., ...} a line: the tenant, its rows of TABLES, its audit entries."""
     yield _line("tenant", {name: getattr(tenant, name) for name in OF_TENANT})
-    for kind, model in (
-        ("case", Case), ("alert", Alert), ("event", CaseEvent), ("ticket", Ticket),
-    ):  # fmt: skip
+    for kind, model in TABLES.items():
         yield from _rows(tenant, kind, model)
     after = 0
     while rows := list(
@@ -42,12 +57,13 @@ def export_lines(tenant: Tenant) -> Iterator[bytes]:
 
 def _rows(tenant: Tenant, kind: str, model: type[Model]) -> Iterator[bytes]:
     """In pages by key, each in a scope of its own: a slow reader holds nothing."""
-    after: Any = 0
+    after: Any = None
     key = model._meta.pk.name if model._meta.pk else "pk"
     while True:
         with scope(tenant):
-            found = model._default_manager.filter(pk__gt=after).order_by("pk").values()[:AT_ONCE]
-            rows = list(found)
+            found = model._default_manager.order_by("pk")
+            found = found if after is None else found.filter(pk__gt=after)
+            rows = list(found.values()[:AT_ONCE])
         if not rows:
             return
         after = rows[-1][key]
