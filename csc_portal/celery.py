@@ -143,6 +143,11 @@ class Config:
             "task": "csc_portal.webhook_due.tidy_webhooks",
             "schedule": 3600.0,
         },
+        "reports": {
+            "task": "csc_portal.report_due.start_reports",
+            "schedule": 60.0,
+            "options": {"expires": 50},
+        },
         "housekeeping": {"task": "csc_portal.tending.tidy", "schedule": 3600.0},
     }
 
@@ -165,6 +170,7 @@ for module in (
     "feeds",
     "lake_due",
     "webhook_due",
+    "report_due",
 ):
     app.autodiscover_tasks(["csc_portal"], related_name=module)
 app.autodiscover_tasks(["csc_portal.api"], related_name="bulk_run")

@@ -128,7 +128,7 @@ SESSION_HOURS = env.int("SESSION_HOURS", default=12)
 # Proxies in front of the portal, each of which adds an address to X-Forwarded-For.
 PORTAL_PROXIES = env.int("PORTAL_PROXIES", default=0)
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "queue"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

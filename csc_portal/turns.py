@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-POLL, OUTCOME, SCORE, INVENTORY, WEAKNESSES, LAKE = 1, 2, 3, 4, 5, 6
+POLL, OUTCOME, SCORE, INVENTORY, WEAKNESSES, LAKE, REPORT = 1, 2, 3, 4, 5, 6, 7
 """The kinds of turns; advisory locks have two numbers."""
 
 

@@ -27,6 +27,7 @@ from csc_portal.web.activity import background
 from csc_portal.web.admin_urls import ADMIN
 from csc_portal.web.coverage_urls import COVERAGE
 from csc_portal.web.posture_urls import POSTURE
+from csc_portal.web.report_urls import REPORTS
 
 
 class ExportKind:
@@ -88,6 +89,7 @@ urlpatterns = [
     path("health/", health.health_page, name="health"),
     path("health/heat/", background(health.heat), name="health-heat"),
     *POSTURE,
+    *REPORTS,
     *ACCESS,
     path("search/", search.search, name="search"),
     path("scope/", mine.set_scope, name="scope"),

@@ -42,12 +42,13 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The first `words` columns are text, the others numbers."""
+    """The first `words` columns are text, the others numbers; column `wide` gets the room."""
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: int = 1
+    wide: int = 0
     kind: str = "table"
 
 
@@ -78,6 +79,15 @@ class Columns:
     highest: str
     told: str
     kind: str = "columns"
+
+    @property
+    def rects(self) -> list[tuple[float, float, float, float]]:
+        """x, y, width and height in a picture of 100 by 100 whose zero is above."""
+        width = 100 / max(1, len(self.heights))
+        return [
+            (round(place * width, 3), 100 - height, round(width * 0.72, 3), height)
+            for place, height in enumerate(self.heights)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import uuid
 from django.db import models
 from django.db.models.functions import Now
 
+from reports.periods import Period
+
 
 class Report(models.Model):
     """What was counted for a period, frozen when it was made. One row a period.
@@ -50,6 +52,10 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"report {self.public_id}"
+
+    @property
+    def period(self) -> Period:
+        return Period(self.since, self.until, self.zone)
 
 
 class ReportLink(models.Model):

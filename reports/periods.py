@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LONGEST = timedelta(days=366)
@@ -146,13 +146,24 @@ class Plan:
 
     def next_at(self, now: datetime, phase: int) -> datetime | None:
         """The next turn after now; None if there is none. `phase`: any number, a tenant's own."""
+        return next((at for at in self._turns(now, phase) if at > now), None)
+
+    def last_at(self, now: datetime, phase: int) -> datetime | None:
+        """The newest turn that has come; None if there is none."""
+        return next((at for at in reversed(self._turns(now, phase)) if at <= now), None)
+
+    def _turns(self, now: datetime, phase: int) -> list[datetime]:
+        """Of the last, this and the next month; none if there is no monthly report."""
         if self.day == 0:
-            return None
-        zone: tzinfo = zone_of(self.zone)
-        month = now.astimezone(zone).date().replace(day=1)
-        while True:
-            wall = datetime.combine(month.replace(day=self.day), time(HOUR), zone)
-            at = wall.astimezone(UTC) + timedelta(seconds=phase % SPREAD_S)
-            if at > now:
-                return at
-            month = (month + timedelta(days=32)).replace(day=1)
+            return []
+        zone = zone_of(self.zone)
+        this = now.astimezone(zone).date().replace(day=1)
+        months = (
+            (this - timedelta(days=1)).replace(day=1), this,
+            (this + timedelta(days=32)).replace(day=1),
+        )  # fmt: skip
+        later = timedelta(seconds=phase % SPREAD_S)
+        return [
+            datetime.combine(month.replace(day=self.day), time(HOUR), zone).astimezone(UTC) + later
+            for month in months
+        ]

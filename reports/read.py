@@ -38,6 +38,8 @@ from tenants.sla import promise_for
 MOST_ACTIONS = 8
 MOST_KINDS = 8
 MOST_EXPLOITED = 10
+NAMES = {"secure-score": "The Secure Score"}
+"""Of sources whose name is not just what they are."""
 EARLIER = timedelta(days=7)
 """How far before the period a score is looked for to compare with."""
 
@@ -58,7 +60,8 @@ WITH RECURSIVE chosen AS MATERIALIZED (
   FROM family f JOIN alerts_caseevent e ON e.case_id = f.id GROUP BY f.root
 ), timed AS (
   SELECT c.severity,
-    extract(epoch FROM greatest(t.touched_at, c.opened_at) - c.opened_at) / 60.0 AS touch,
+    CASE WHEN t.touched_at IS NOT NULL THEN extract(  -- greatest() would take NULL for nothing
+      epoch FROM greatest(t.touched_at, c.opened_at) - c.opened_at) / 60.0 END AS touch,
     CASE WHEN c.status = 2 THEN extract(
       epoch FROM greatest(coalesce(t.ended_at, c.changed_at), c.opened_at) - c.opened_at) / 60.0
     END AS ending,
@@ -284,7 +287,7 @@ def _unread(abilities: Iterable[SourceAbility]) -> Iterable[str]:
     }
     for one in abilities:
         if one.state in why and one.source in CONSEQUENCES:
-            name = one.source.replace("-", " ").capitalize()
+            name = NAMES.get(one.source, one.source.capitalize())
             yield f"{name} can't be read {why[one.state]}: {CONSEQUENCES[one.source][1]}."
 
 

@@ -46,15 +46,25 @@ def sections(pair: Pair) -> tuple[Section, ...]:
 
 
 def _compared(
-    pair: Pair, caption: str, names: Mapping[str, str], of: Callable[[Figures], Mapping[str, int]]
+    pair: Pair,
+    caption: str,
+    names: Mapping[str, str],
+    of: Callable[[Figures], Mapping[str, int] | None],
 ) -> Table:
-    """A line a name, this period beside the other; names without any number are left out."""
-    now = of(pair.now)
-    before = of(pair.before) if pair.before else {}
+    """A line a name, this period beside the other; names without any number are left out.
+
+    `of`: None where it is not known, which is not the same as nothing.
+    """
+    now = of(pair.now) or {}
+    before = of(pair.before) if pair.before else None
     rows = tuple(
-        (said, number(now.get(name, 0)), pair.was(lambda one, name=name: of(one).get(name, 0)))  # type: ignore[misc]
+        (
+            said,
+            number(now.get(name, 0)),
+            NONE if before is None else number(before.get(name, 0)),
+        )
         for name, said in names.items()
-        if now.get(name) or before.get(name)
+        if now.get(name) or (before or {}).get(name)
     )
     return Table(caption, ("", pair.now_name, pair.before_name), rows)
 
@@ -279,7 +289,7 @@ def _coverage(pair: Pair) -> Section | None:
         blocks.append(
             _compared(
                 pair, "Azure resources", STATES,
-                lambda one: one.coverage.states if one.coverage else {},
+                lambda one: one.coverage.states if one.coverage else None,
             )
         )  # fmt: skip
     if coverage.kinds:
@@ -300,7 +310,7 @@ def _weaknesses(pair: Pair) -> Section | None:
     blocks: list[Block] = [
         _compared(
             pair, "Weaknesses of devices by severity", names,
-            lambda one: one.weaknesses.counts if one.weaknesses else {},
+            lambda one: one.weaknesses.counts if one.weaknesses else None,
         )
     ]  # fmt: skip
     if weak.exploited:
@@ -317,6 +327,7 @@ def _weaknesses(pair: Pair) -> Section | None:
                     for one in weak.exploited
                 ),
                 words=4,
+                wide=1,
             )
         )  # fmt: skip
     else:
@@ -334,5 +345,5 @@ def _news(pair: Pair) -> Section | None:
     if not pair.now.news:
         return None
     rows = tuple((one.day, one.title, one.source, one.about) for one in pair.now.news)
-    table = Table("", ("Day", "News", "From", "About"), rows, words=4)
+    table = Table("", ("Day", "News", "From", "About"), rows, words=4, wide=1)
     return Section("news", "News that matters here", (table,))

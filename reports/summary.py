@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import shorten
 
 from reports.blocks import Document, Tile, Tiles
 from reports.figures import Figures, share
@@ -11,6 +12,8 @@ from reports.sections import Pair, sections
 from reports.wording import listed, many, number, percent, signed
 
 MOST_TODO = 6
+LONGEST_NAME = 120
+"""On the first page, which is to stay one."""
 
 
 def document(
@@ -77,7 +80,7 @@ def _tiles(pair: Pair) -> tuple[Tile, ...]:
         left = coverage.states.get("unwatched", 0)
         found.append(
             Tile("Azure watched", f"{coverage.percent} %", f"{number(left)} not watched",
-                 "bad" if left else "good")
+                 "" if left else "good")
         )  # fmt: skip
     if weak is not None:
         found.append(
@@ -137,8 +140,8 @@ def _outcome(now: Figures) -> str:
         if real
         else "No case was found to be a real attack"
     )
-    rest = f"{many(left, 'is', 'are')} still open" if left else "none is open any more"
-    return f"{said}; {rest}."
+    rest = f"{many(left, 'case is', 'cases are')} still open" if left else "None is open any more"
+    return f"{said}. {rest}."
 
 
 def _standing(now: Figures) -> list[str]:
@@ -170,7 +173,8 @@ def _todo(now: Figures) -> list[str]:
     if now.weaknesses is not None:
         for one in now.weaknesses.exploited[:2]:
             devices = many(one.devices, "device")
-            found.append(f"Update what {one.cve} is about ({one.name}): {devices} exposed.")
+            about = f" ({shorten(one.name, LONGEST_NAME)})" if one.name else ""
+            found.append(f"Update what {one.cve} is about{about}: {devices} exposed.")
     if now.coverage is not None:
         left = now.coverage.states.get("unwatched", 0)
         if left:
@@ -180,6 +184,7 @@ def _todo(now: Figures) -> list[str]:
         found += [f"Let us see more. {sentence}" for sentence in now.coverage.blind[:1]]
     if now.score is not None:
         found += [
-            f"{one.title} ({signed(one.gain)} % Secure Score)." for one in now.score.actions[:3]
+            f"{shorten(one.title, LONGEST_NAME)} ({signed(one.gain)} % Secure Score)."
+            for one in now.score.actions[:3]
         ]
     return found

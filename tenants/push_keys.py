@@ -99,6 +99,24 @@ def outgoing_key(master: bytes, webhook: uuid.UUID, number: int) -> bytes:
     return _mac(master, b"webhook out", webhook.bytes + number.to_bytes(4, "big"))
 
 
+def report_token(master: bytes, tenant: uuid.UUID, link: uuid.UUID) -> str:
+    """Opens one report: `<tenant>.<link>.<mac>`, 89 characters for an address."""
+    said = f"{_short(tenant)}.{_short(link)}"
+    return f"{said}.{_text(_mac(master, b'report link', said.encode()))}"
+
+
+def prove_report_token(masters: Sequence[bytes], token: str) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """(tenant, link) if it was made with any version of the key, else None."""
+    said, _, mac = token.rpartition(".")
+    parts = said.split(".")
+    if len(token) > _LONGEST or len(parts) != 2 or not token.isascii():
+        return None
+    if not _is_any(masters, b"report link", said.encode(), mac):
+        return None
+    tenant, link = map(_long, parts)
+    return (tenant, link) if tenant and link else None
+
+
 def _is_any(masters: Sequence[bytes], use: bytes, message: bytes, given: str) -> bool:
     wanted = [_text(_mac(master, use, message)).encode() for master in masters]
     text = given.encode("utf-8", "replace")

@@ -38,6 +38,7 @@ class Page:
 SETTINGS = (
     "rules", "rule", "rule-new", "detections", "detection", "detection-new", "installation",
     "access", "access-roles", "person", "person-new", "groups", "group", "feeds", "finding-rules",
+    "branding",
 )  # fmt: skip
 PAGES = (
     Page("Queue", "queue", "inbox", "q", ("case",)),
@@ -55,7 +56,7 @@ PAGES = (
     Page("Vulnerabilities", "vulnerabilities", "bug", "v", ("vulnerabilities-tenant",)),
     Page("News", "news", "news", "n", ("news-tenant",)),
     Page("Azure coverage", "azure", "cloud", "z", ("azure-tenant", "azure-names")),
-    Page("Reports", "reports", "file", "p"),
+    Page("Reports", "reports", "file", "p", ("report-tenant", "report"), Right.REPORT),
     Page("Health", "health", "activity", "h", right=Right.SEE_HEALTH),
     Page("Audit", "audit", "history", "a", right=Right.SEE_AUDIT),
     Page("Settings", "settings", "settings", "s", SETTINGS),

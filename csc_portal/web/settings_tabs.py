@@ -32,6 +32,7 @@ TABS = (
     SettingsTab("feeds", "Lists and news", "world", Right.MANAGE_PORTAL, is_wide=True),
     SettingsTab("sign-in-settings", "Sign-in", "login", Right.MANAGE_PORTAL, is_wide=True),
     SettingsTab("sign-in-people", "Sessions", "devices", Right.MANAGE_PORTAL, is_wide=True),
+    SettingsTab("branding", "Branding", "star", Right.MANAGE_PORTAL, is_wide=True),
     SettingsTab("installation", "Installation", "server", Right.MANAGE_PORTAL, is_wide=True),
 )
 

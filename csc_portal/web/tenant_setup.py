@@ -20,12 +20,14 @@ from csc_portal.offboard import erase, off_board
 from csc_portal.onboard import connect_ticketing
 from csc_portal.permissions import permissions_of
 from csc_portal.push_access import ticket_webhook
+from csc_portal.report_due import phase_of
 from csc_portal.rotation import rotate
 from csc_portal.tenant_export import export_lines
 from csc_portal.web.assets import ClassForm, change_classes, classes_of
 from csc_portal.web.coverage_forms import WatchRuleForm
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.reauth import ask_for_proof
+from csc_portal.web.report_forms import PlanForm
 from csc_portal.web.tenant_forms import (
     AutoCloseForm,
     CredentialForm,
@@ -37,6 +39,8 @@ from csc_portal.web.tenant_forms import (
 from csc_portal.web.ticket_form import form_of, systems
 from csc_portal.web.trial import send_trial
 from csc_portal.wizard import check_permissions, consent_of
+from reports.kept import reports_of
+from reports.periods import Plan
 from tenants.audit import record
 from tenants.directories import BadSecret
 from tenants.models import Tenant
@@ -65,6 +69,7 @@ TABS = (
     Tab("coverage", "Azure coverage", "cloud", Right.MANAGE_RULES),
     Tab("priority", "Priority", "sort-descending", Right.MANAGE_RULES),
     Tab("promises", "Rules and SLA", "clock", Right.MANAGE_RULES),
+    Tab("reports", "Reports", "file", Right.MANAGE_RULES),
     Tab("end", "Off-board", "trash", Right.OFFBOARD),
 )
 
@@ -226,6 +231,19 @@ def _coverage(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     return _page(request, tenant, "coverage", {"form": form}, form)
 
 
+def _reports(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    now, plan = timezone.now(), Plan.of(tenant.report_plan)
+    form = PlanForm(plan, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        stored = form.stored(now)
+        following = Plan.of(stored).next_at(now, phase_of(tenant))
+        save(request, tenant, {"report_plan": stored})
+        Tenant.objects.filter(pk=tenant.pk).update(next_report_at=following)
+        return _back(tenant, "reports")
+    context = {"form": form, "plan": plan, "reports": reports_of(tenant)}
+    return _page(request, tenant, "reports", context, form)
+
+
 def _end(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = EraseForm(tenant, None)
     return _page(request, tenant, "end", {"form": form})
@@ -277,5 +295,6 @@ _PAGES: dict[str, Callable[[HttpRequest, Tenant], HttpResponse]] = {
     "coverage": _coverage,
     "priority": _priority,
     "promises": _promises,
+    "reports": _reports,
     "end": _end,
 }

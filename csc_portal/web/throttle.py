@@ -27,6 +27,7 @@ WINDOW_MINUTES = 15
 ONE_NAME = RateLimitItemPerMinute(5, WINDOW_MINUTES, namespace="login")
 ONE_ACCOUNT = RateLimitItemPerMinute(10, WINDOW_MINUTES, namespace="second-factor")
 ONE_ADDRESS = RateLimitItemPerMinute(50, WINDOW_MINUTES, namespace="login-address")
+OPENINGS = RateLimitItemPerMinute(30, 1, namespace="report-link")
 _TIMEOUT_S = 1.0
 
 
@@ -64,31 +65,37 @@ class Guesses:
     def wait_minutes(self) -> int:
         """0, or how long the next guess has to wait."""
         ends = []
-        for limiter in self._limiters():
+        for limiter in _limiters():
             for item, key in self._keys:
                 if not limiter.test(item, key):
                     ends.append(limiter.get_window_stats(item, key).reset_time)
         return max((math.ceil((end - time.time()) / 60) for end in ends), default=0)
 
     def add(self) -> None:
-        for limiter in self._limiters():
+        for limiter in _limiters():
             for item, key in self._keys:
                 limiter.hit(item, key)
 
     def forget(self) -> None:
         """After the right password. The address keeps its count."""
-        for limiter in self._limiters():
+        for limiter in _limiters():
             for item, key in self._keys:
                 if item is not ONE_ADDRESS:
                     limiter.clear(item, key)
 
-    def _limiters(self) -> list[FixedWindowRateLimiter]:
-        try:
-            _shared().storage.check()
-            return [_shared()]
-        except (RedisError, OSError):
-            logger.warning("redis is away; guesses are counted in this process")
-            return [_own()]
+
+def opened_too_often(address: str) -> bool:
+    """Counts the opening of a report by a link. What is opened is made anew each time."""
+    return not all(limiter.hit(OPENINGS, _digest(address)) for limiter in _limiters())
+
+
+def _limiters() -> list[FixedWindowRateLimiter]:
+    try:
+        _shared().storage.check()
+        return [_shared()]
+    except (RedisError, OSError):
+        logger.warning("redis is away; guesses are counted in this process")
+        return [_own()]
 
 
 def address_of(request: HttpRequest) -> str:

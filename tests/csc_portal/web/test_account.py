@@ -81,7 +81,7 @@ def test_signing_out_is_a_post(client: Client, person: User) -> None:
 
 def test_a_sign_in_leads_nowhere_else(client: Client, person: User) -> None:
     fields = {"username": person.username, "password": PASSWORD, "next": "https://evil.example/"}
-    assert client.post("/account/login/", fields).headers["Location"] == "/"
+    assert client.post("/account/login/", fields).headers["Location"] == "/home/"
 
 
 def test_headers(client: Client, person: User) -> None:

@@ -276,7 +276,7 @@ class TestForged:
     def test_it_leads_nowhere_else(
         self, microsoft: Simulator, client: Client, who: Any, where: str
     ) -> None:
-        assert sign_in(client, microsoft, who, next=where).headers["Location"] == "/"
+        assert sign_in(client, microsoft, who, next=where).headers["Location"] == "/home/"
 
     def test_cancelling(self, microsoft: Simulator, client: Client, who: Any) -> None:
         back = at_microsoft(microsoft, begin(client), who, cancel="1")

@@ -280,7 +280,7 @@ class TestRecentLogin:
             answer = entered(user).post(
                 "/account/again/", {"again-password": PASSWORD, "next": where}
             )
-            assert answer.headers["Location"] == "/"
+            assert answer.headers["Location"] == "/home/"
 
 
 class TestAgainWithMicrosoft:

@@ -44,7 +44,7 @@ def call(client: Client, call: Call) -> Answer:
     cookies = client.cookies.copy()
     with transaction.atomic():
         answer = getattr(client, method)(path, fields) if fields else getattr(client, method)(path)
-        text = answer.getvalue().decode() + str(dict(answer.headers))
+        text = answer.getvalue().decode(errors="replace") + str(dict(answer.headers))
         transaction.set_rollback(True)
     client.cookies = cookies
     return Answer(answer.status_code, answer.headers.get("Location", ""), text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,8 @@ from django.utils import timezone
 from csc_portal.api.urls import API
 from posture.findings import Found, settle
 from posture.models import Finding
+from reports.models import Report
+from reports.periods import month_of
 from tenants.models import (
     FindingRule,
     Grant,
@@ -149,9 +152,21 @@ def a_feed() -> str:
     return reverse("feed-do", args=[feed.public_id])
 
 
+def report_of(world: World, name: str) -> str:
+    """A report of C."""
+    third = world.tenants["third"]
+    with scope(third):
+        found, _ = Report.objects.get_or_create(
+            since=SEPTEMBER.since, until=SEPTEMBER.until,
+            defaults={"figures": {}, "made_at": SEPTEMBER.until},
+        )  # fmt: skip
+    return reverse(name, args=[third.slug, found.public_id])
+
+
 STEP_CALLS: tuple[tuple[str, dict[str, object]], ...] = (
     ("get", {}), ("post", {"do": "link"}), ("post", {"do": "next"}),
 )  # fmt: skip
+SEPTEMBER = month_of(date(2026, 9, 1), "UTC")
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 RULES: dict[str, Rule] = {
     "queue": Rule(
@@ -255,7 +270,7 @@ RULES: dict[str, Rule] = {
         closed=lambda world: [
             (method, reverse("tenant-setup", args=["third", tab]), {})
             for tab in ("general", "permissions", "tickets", "coverage", "assets", "priority",
-                        "promises", "end", "xx")
+                        "promises", "reports", "end", "xx")
             for method in ("get", "post")
         ]
     ),
@@ -344,6 +359,31 @@ RULES: dict[str, Rule] = {
             for state in ("Ignored", "nonsense")
         ]
     ),
+    "home": page("home"),
+    "reports": page("reports", "?tenant=third", "?page=99"),
+    "report-tenant": Rule(
+        closed=lambda world: [
+            ("get", f"/reports/third/{query}", {})
+            for query in ("", "?first=2026-09-01&last=2026-09-09", "?first=x", "?last=2099-01-01")
+        ]
+    ),
+    "report-live-pdf": of_tenant("report-live-pdf"),
+    "report-make": of_tenant("report-make", "post"),
+    "report": Rule(closed=lambda world: [("get", report_of(world, "report"), {})]),
+    "report-pdf": Rule(closed=lambda world: [("get", report_of(world, "report-pdf"), {})]),
+    "report-do": Rule(
+        closed=lambda world: [
+            ("post", report_of(world, "report-do"), {"do": do, "link": NOBODYS})
+            for do in ("again", "send", "link", "revoke")
+        ]
+    ),
+    # By a signed link, which tests/csc_portal/web/test_reports.py tries to forge.
+    "report-link": Rule(is_free=True),
+    "report-link-pdf": Rule(is_free=True),
+    "branding": Rule(
+        closed=lambda world: [(method, "/settings/branding/", {}) for method in ("get", "post")]
+    ),
+    "branding-logo": Rule(is_free=True),
     "health": page("health", "?tenant=third"),
     "health-heat": page("health-heat", "?tenant=third"),
     "audit": page("audit", "?tenant=third", "?action=names_shown", "?before=zzz", "?since=x"),
