@@ -171,6 +171,10 @@ LAKE_URL = env.str("LAKE_URL", default="")
 # --- The API ------------------------------------------------------------------------------------
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)
 API_REQUESTS_PER_DAY = env.int("API_REQUESTS_PER_DAY", default=200_000)
+# Who may listen at a time: to one process of streams, and with one key of them.
+API_STREAMS = env.int("API_STREAMS", default=200)
+API_STREAMS_PER_KEY = env.int("API_STREAMS_PER_KEY", default=5)
+SERVES_STREAMS = False
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,

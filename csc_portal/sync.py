@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alerts.rows import run
 from csc_portal.queue import COLUMNS, Row, row_of
@@ -47,6 +48,7 @@ LEFT JOIN tenants_movedcase m ON p.is_gone AND m.public_id = p.public_id
 ORDER BY p.change, p.is_gone, p.place, p.public_id
 """  # noqa: S608 - made of constants
 _OWN = 7
+_OLDEST_OPEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
 class CursorOfAnotherLife(ValueError):
@@ -72,8 +74,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A case as it is now, or `row` None: it is gone, and if it was merged, into `target`."""
+    """A case as it is now, or `row` None: it is gone, and if it was merged, into `target`.
 
+    `position`: where a reader stands who knows it.
+    """
+
+    position: Position
     tenant_id: int
     public_id: uuid.UUID
     row: Row | None
@@ -99,10 +105,19 @@ def changes_since(position: Position, tenant_ids: Sequence[int], limit: int) -> 
         raise CursorOfAnotherLife
     rows = [row for row in answer if row[1] is not None]
     shown = rows[:limit]
-    items = [
-        Change(row[1], row[4], None if row[5] else row_of(row[_OWN:]), row[6]) for row in shown
-    ]
-    if shown:
-        _, _, change, place, public_id, is_gone = shown[-1][:6]
-        position = Position(change, place, public_id if is_gone else None)
+    items = [_change(row) for row in shown]
+    if items:
+        position = items[-1].position
     return Changes(items, position, len(rows) > limit)
+
+
+def _change(answered: tuple[Any, ...]) -> Change:
+    _, tenant_id, change, place, public_id, is_gone, target = answered[:_OWN]
+    position = Position(change, place, public_id if is_gone else None)
+    row = None if is_gone else row_of(answered[_OWN:])
+    return Change(position, tenant_id, public_id, row, target)
+
+
+def position_now() -> Position:
+    """Behind everything that has happened: what is open now will be told when it commits."""
+    return Position(run(_OLDEST_OPEN, [])[0][0] - 1, _LAST_ROW)

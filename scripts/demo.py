@@ -90,7 +90,7 @@ class Demo:
 
     def choose_ports(self) -> None:
         """Those that were asked for, else those of the last time, else free ones."""
-        wanted = {"web": 8000, "ingress": 8001, "simulator": 0, **self.state.ports}
+        wanted = {"web": 8000, "ingress": 8001, "streams": 8002, "simulator": 0, **self.state.ports}
         for name in wanted:
             asked = getattr(self.arguments, f"{name}_port")
             port = free_port(asked or wanted[name])
@@ -146,10 +146,15 @@ class Demo:
 
     def start_web(self) -> None:
         self.progress.step("Starting the portal")
-        for name, module in (("web", "csc_portal.wsgi"), ("ingress", "csc_portal.ingress.wsgi")):
+        for name, module, workers, threads in (
+            ("web", "csc_portal.wsgi", 2, 4),
+            ("ingress", "csc_portal.ingress.wsgi", 2, 4),
+            ("streams", "csc_portal.streams.wsgi", 1, 210),
+        ):
             bind = f"127.0.0.1:{self.state.ports[name]}"
-            size = ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
-            command = [str(BIN / "gunicorn"), module, "--bind", bind, *size]
+            command = [str(BIN / "gunicorn"), module, "--bind", bind, "--worker-class", "gthread"]
+            command += ["--workers", str(workers), "--threads", str(threads)]
+            command += ["--graceful-timeout", "2"] if name == "streams" else []
             command += ["--no-control-socket"]  # it would be in the home folder, one for all
             self.portal.start(name, command, self.environment)
 
@@ -168,7 +173,7 @@ class Demo:
 
     def show(self, login: dict[str, Any]) -> None:
         """Wait until the portal answers, and say where it is."""
-        for name in ("web", "ingress"):
+        for name in ("web", "ingress", "streams"):
             wait_for_http(f"{self.url(name)}/healthz", f"the {name} process", self.check)
         self.progress.step("Ready")
         print(f"\n  CSC Portal  {self.url('web')}/")
@@ -180,6 +185,7 @@ class Demo:
         print(f"  Microsoft   {login['microsoft']}, on the simulated sign-in page, which tells the")
         print("              password; your browser does not know its certificate and will say so")
         print(f"  Ingress     {self.url('ingress')}/")
+        print(f"  Events      {self.url('streams')}/api/v1/events")
         print(f"  Logs        {self.data_dir / 'logs'}")
         print("\n  Ctrl-C stops it and keeps its data; `scripts/demo --reset` forgets the data.")
         sys.stdout.flush()
@@ -259,7 +265,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--documents", metavar="DIR", help="JSON documents that the simulator shall serve as well"
     )
-    for name, what in (("web", "portal"), ("ingress", "ingress"), ("simulator", "simulator")):
+    for name, what in (
+        ("web", "portal"),
+        ("ingress", "ingress"),
+        ("streams", "API's events"),
+        ("simulator", "simulator"),
+    ):
         parser.add_argument(
             f"--{name}-port", type=int, default=0, metavar="N", help=f"port of the {what}"
         )

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +25,7 @@ from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from csc_portal.filters import Filter
 from csc_portal.people import people
-from csc_portal.sync import Change, CursorOfAnotherLife, Position, changes_since
+from csc_portal.sync import Change, Changes, CursorOfAnotherLife, Position, changes_since
 from csc_portal.tallies import count_cases
 from csc_portal.web.desk import Desk
 from csc_portal.web.lines import cases_of_entity
@@ -155,35 +156,43 @@ class CaseChanges(ApiView):
     )
     def get(self, request: Request) -> Response:
         tenants = self.tenants()
-        found = _since(self._position(tenants), tenants, limit_of(request.query_params))
+        query = request.query_params
+        position = position_of(query, tenants) or Position()
+        found = read_changes(position, tenants, limit_of(query))
         known = people(one.row.assignee_id for one in found.items if one.row)
-        at = found.position
-        values = [_digest(tenants), at.change, at.place, str(at.gone or "")]
         items = [_change_body(one, tenants[one.tenant_id], known) for one in found.items]
-        following = cursor_for(request.query_params, values)
+        following = mark_of(query, tenants, found.position)
         return Response(page(items, following, has_more=found.has_more))
 
-    def _position(self, tenants: Mapping[int, TenantRef]) -> Position:
-        values = cursor_of(self.request.query_params, (str, int, int, str))
-        if values is None:
-            return Position()
-        digest, change, place, gone = values
-        if digest != _digest(tenants):
-            raise Problem(410, "The tenants of this key are others now.")
-        try:
-            public_id = uuid.UUID(gone) if gone else None
-        except ValueError:
-            public_id = None
-        if not (0 <= change < 2**63 and 0 <= place < 2**63) or (gone and not public_id):
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
-        return Position(change, place, public_id)
+
+def mark_of(query: QueryDict, tenants: Mapping[int, TenantRef], at: Position) -> str:
+    """A place in the sequence of changes, as a cursor of the query and its tenants."""
+    return cursor_for(query, [_digest(tenants), at.change, at.place, str(at.gone or "")])
+
+
+def position_of(query: QueryDict, tenants: Mapping[int, TenantRef]) -> Position | None:
+    """What `mark_of` made, taken from `cursor`. Raises Problem."""
+    values = cursor_of(query, (str, int, int, str))
+    if values is None:
+        return None
+    digest, change, place, gone = values
+    if digest != _digest(tenants):
+        raise Problem(410, "The tenants of this key are others now.")
+    try:
+        public_id = uuid.UUID(gone) if gone else None
+    except ValueError:
+        public_id = None
+    if not (0 <= change < 2**63 and 0 <= place < 2**63) or (gone and not public_id):
+        raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+    return Position(change, place, public_id)
 
 
 def _digest(tenants: Mapping[int, TenantRef]) -> str:
     return hashlib.sha256(repr(sorted(tenants)).encode()).hexdigest()[:16]
 
 
-def _since(position: Position, tenants: Mapping[int, TenantRef], limit: int) -> Any:
+def read_changes(position: Position, tenants: Mapping[int, TenantRef], limit: int) -> Changes:
+    """Raises Problem for a position of another database."""
     try:
         return changes_since(position, list(tenants), limit)
     except CursorOfAnotherLife:

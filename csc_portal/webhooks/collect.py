@@ -15,10 +15,9 @@ from typing import Any
 from django.db import transaction
 
 from alerts.rows import run
-from csc_portal.queue import Row
-from csc_portal.sync import Change, CursorOfAnotherLife, Position, changes_since
+from csc_portal.sync import Change, CursorOfAnotherLife, Position, changes_since, position_now
 from csc_portal.webhooks.events import Kind, Occurred
-from csc_portal.webhooks.hooks import LAST_PLACE, covered, oldest_open, values
+from csc_portal.webhooks.hooks import covered, values
 from tenants.models import (
     SEVERITIES,
     QueueEntry,
@@ -51,14 +50,14 @@ def collect(now: datetime) -> bool:
     coverage = covered(Webhook.objects.filter(state=Webhook.State.ON).select_related("owner"))
     ids = sorted({pk for kinds in coverage.values() for ids in kinds.values() for pk in ids})
     if not ids:
-        _move(cursor, Position(oldest_open() - 1, LAST_PLACE))
+        _move(cursor, position_now())
         return False
     try:
         found = changes_since(Position(cursor.change, cursor.place, cursor.gone), ids, PAGE)
     except CursorOfAnotherLife:
         # The database was restored: what happened in between is told by the lists of the API.
         logger.warning("webhooks begin anew")
-        _move(cursor, Position(oldest_open() - 1, LAST_PLACE))
+        _move(cursor, position_now())
         return False
     tenants = Tenant.objects.in_bulk({change.tenant_id for change in found.items})
     known = WebhookCase.objects.in_bulk([change.public_id for change in found.items])
@@ -91,8 +90,7 @@ def _of_case(
 ) -> list[Occurred]:
     row = change.row
     if row is None:
-        target = str(change.target) if change.target else None
-        data = {"case": str(change.public_id), "tenant": slug, "merged_into": target}
+        data = change_data(change, slug)
         return [Occurred(uuid.uuid4(), Kind.CASE_GONE, change.tenant_id, now, data)]
     is_new = before is None and row.opened_at >= began_at
     was_closed = before is not None and before.status == RESOLVED
@@ -101,11 +99,16 @@ def _of_case(
         kinds.append(Kind.CASE_CLOSED)
     elif not is_new:
         kinds.append(Kind.CASE_UPDATED)
-    data = _data(row, slug)
+    data = change_data(change, slug)
     return [Occurred(uuid.uuid4(), kind, row.tenant_id, row.changed_at, data) for kind in kinds]
 
 
-def _data(row: Row, slug: str) -> dict[str, Any]:
+def change_data(change: Change, slug: str) -> dict[str, Any]:
+    """How a case is now, or that it is gone: ids, times and words of our own, no title."""
+    row = change.row
+    if row is None:
+        target = str(change.target) if change.target else None
+        return {"case": str(change.public_id), "tenant": slug, "merged_into": target}
     return {
         "case": str(row.public_id),
         "number": row.case_id,

@@ -13,6 +13,7 @@ from alerts.rows import run
 from clients.addresses import check_url, parse_networks
 from clients.errors import Rejected
 from csc_portal.access import Rights, rights_of
+from csc_portal.sync import position_now
 from csc_portal.webhooks.events import NEEDED, TEST, Kind, Occurred, secret_text
 from tenants.audit import record
 from tenants.directories import master_keys
@@ -23,7 +24,6 @@ from ticketing.connections import private_networks
 
 MOST_WEBHOOKS = 20
 """Of one owner."""
-LAST_PLACE = 2**63 - 1
 
 _TENANTS = """
 SELECT webhook_id, tenant_id FROM tenants_webhook_tenants WHERE webhook_id = ANY(%s)
@@ -32,7 +32,6 @@ SELECT g.webhook_id, m.tenant_id FROM tenants_webhook_groups g
 JOIN tenants_tenantgroup_tenants m ON m.tenantgroup_id = g.tenantgroup_id
 WHERE g.webhook_id = ANY(%s)
 """
-_OLDEST_OPEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
 class BadWebhook(ValueError):
@@ -63,8 +62,9 @@ def create_webhook(owner: User, new: NewWebhook, *, actor: str) -> Webhook:
     )
     hook.tenants.set(new.tenants)
     hook.groups.set(new.groups)
-    change = oldest_open() - 1
-    WebhookCursor.objects.get_or_create(pk=1, defaults={"change": change, "place": LAST_PLACE})
+    start = position_now()
+    defaults = {"change": start.change, "place": start.place}
+    WebhookCursor.objects.get_or_create(pk=1, defaults=defaults)
     facts = {
         "events": list(hook.events),
         "tenants": [tenant.slug for tenant in new.tenants],
@@ -91,12 +91,6 @@ def _check(owner: User, new: NewWebhook) -> None:
         raise BadWebhook(f"You may not make webhooks for: {', '.join(lost)}.")
     if Webhook.objects.filter(owner=owner).count() >= MOST_WEBHOOKS:
         raise BadWebhook(f"You have {MOST_WEBHOOKS} webhooks. Remove some first.")
-
-
-def oldest_open() -> int:
-    """Every transaction below this number has ended."""
-    found: int = run(_OLDEST_OPEN, [])[0][0]
-    return found
 
 
 def keys_of(hook: Webhook) -> list[bytes]:

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from clients.errors import Unavailable
 from clients.microsoft.signing_keys import SigningKeys
-from csc_portal.api.keys import BadKey, NewKey, create_key, revoke_key
+from csc_portal.api.authentication import opened_by
+from csc_portal.api.keys import BadKey, NewKey, again, create_key, revoke_key, scopes_of
 from csc_portal.own_directory import issuer_of
 from simulator import Simulator
 from tenants.models import ApiKey, AuditEntry, Grant, User
@@ -144,6 +145,19 @@ def test_an_application_has_one_living_row(row) -> None:
     assert (row.revoked_at, fresh.application) == (later, PROGRAM)
     made = AuditEntry.objects.get(action="api_key_made", subject=f"key {fresh.prefix}")
     assert made.facts["application"] == str(PROGRAM)
+
+
+def test_what_goes_on_stays_within_the_token(row, simulator: Simulator) -> None:
+    """Exports and streams look at the key again."""
+    token = signed(simulator, PROGRAM, roles=["Cases.Read"])
+    key, now = opened_by(f"Bearer {token}", timezone.now()), timezone.now()
+    assert key.expires_at < now + timedelta(hours=2) < row.expires_at
+    later = again(key, now + timedelta(minutes=50))
+    assert (scopes_of(later), later.expires_at) == (["cases:read"], key.expires_at)
+    assert again(key, key.expires_at) is None
+    assert again(row, key.expires_at) is not None
+    revoke_key(row, actor="test", now=now)
+    assert again(key, now) is None
 
 
 def test_a_row_is_no_key(row) -> None:

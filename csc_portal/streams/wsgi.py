@@ -1,0 +1,9 @@
+"""The process of streams: `gunicorn csc_portal.streams.wsgi --worker-class gthread`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+# Not setdefault: the web process must never serve streams, nor this one pages.
+os.environ["DJANGO_SETTINGS_MODULE"] = "csc_portal.streams.settings"
+application = get_wsgi_application()

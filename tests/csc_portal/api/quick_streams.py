@@ -1,0 +1,8 @@
+"""The process of streams, in a hurry: for gunicorn, which tests start."""
+
+from csc_portal.streams.wsgi import application
+
+from csc_portal.api import events  # isort: skip - after Django was set up
+
+events.EVERY_S, events.BEAT_S = 0.2, 1.0
+__all__ = ["application"]
