@@ -90,7 +90,7 @@ def run_batch(
 
     Items that are throttled or hit a passing fault are asked again, without the others. A server
     without $batch is asked for one item after the other. Raises an ApiError only if nothing at all
-    could be asked, as when there is no token.
+    could be asked, as when there is no token; what was answered before our own limit is kept.
     """
     by_id = {request.id: request for request in requests}
     results: Results = {}
@@ -98,10 +98,13 @@ def run_batch(
     todo = list(by_id.values())
     for start in range(0, len(todo), size):
         chunk = todo[start : start + size]
-        if graph.batch_is_refused:
-            results.update(_one_by_one(graph, chunk, family, version))
-        else:
-            results.update(_chunk(graph, chunk, family, version))
+        ask = _one_by_one if graph.batch_is_refused else _chunk
+        try:
+            results.update(ask(graph, chunk, family, version))
+        except ApiError as err:
+            if not results:
+                raise
+            return results | dict.fromkeys((one.id for one in todo[start:]), err)
     return results
 
 

@@ -121,6 +121,18 @@ def test_batch_takes_twenty_a_call_and_judges_each_item(
     assert len(results) == 45
 
 
+def test_what_was_answered_before_a_call_failed_is_kept(
+    graph: Graph, mock: responses.RequestsMock
+) -> None:
+    mock.add_callback("POST", BATCH, callback=answer({}))
+    mock.post(BATCH, status=403)
+    results = ask(graph, 41)
+    assert results["id-19"] == {"n": 19}
+    assert isinstance(results["id-20"], Forbidden)
+    assert isinstance(results["id-40"], Forbidden)
+    assert len(mock.calls) == 2, "the rest is not asked for"
+
+
 def test_throttled_items_are_asked_alone(
     graph: Graph, mock: responses.RequestsMock, fake_time: FakeTime
 ) -> None:
