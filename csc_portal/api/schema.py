@@ -20,7 +20,8 @@ from csc_portal.api.problems import KINDS, MEDIA_TYPE, body_of
 DESCRIPTION = """\
 Cases, alerts, entities and tenants of CSC Portal for other programs.
 
-Send a key as `Authorization: Bearer csc_...`. What a key may not see does not exist for it: 404.
+Send a key as `Authorization: Bearer csc_...`, or a token that Microsoft Entra ID gave to a program
+of the provider's directory. What a key may not see does not exist for it: 404.
 Every error is `application/problem+json` (RFC 9457). Lists have `items` and `next`, a cursor for
 the same request. An unknown parameter or value is refused and named. The headers `RateLimit-*` say
 how much of a quota is left; a 429 says in `Retry-After` how long to wait. Names of people and
@@ -34,7 +35,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "csc_..."}
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "csc_... or JWT"}
 
 
 @cache

@@ -28,7 +28,7 @@ from csc_portal.sync import Changes, Position
 from tenants.models import ApiKey, Grant, Tenant, User
 from tenants.onboarding import NewTenant, create_tenant, erase_tenant
 from tenants.scope import scope
-from tests.csc_portal.api.conftest import Caller
+from tests.csc_portal.api.conftest import Caller, group_of, token_for
 from tests.csc_portal.api.test_endpoints import problem
 from tests.csc_portal.ingress_lab import free_port
 from tests.csc_portal.web.conftest import World, fill
@@ -84,7 +84,7 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def url(django_db_setup, tmp_path_factory) -> Iterator[str]:
+def url(simulator, django_db_setup, tmp_path_factory) -> Iterator[str]:
     """A process of streams, as an operator starts it."""
     address = f"127.0.0.1:{free_port()}"
     command = [
@@ -133,12 +133,13 @@ def owner(places, committed) -> Iterator[Callable[..., Caller]]:
     """A key of a new user with a role for these tenants, committed."""
     people: list[User] = []
 
-    def make(*slugs: str, scopes: tuple[str, ...] = ("cases:read",), role: str = "viewer") -> Any:
+    def make(*slugs: str, **more: Any) -> Caller:
         person = User.objects.create_user(f"hears-{uuid.uuid4().hex[:8]}")
         people.append(person)
         for slug in slugs:
-            Grant.objects.create(user=person, tenant=places[slug], role=role)
-        return Caller(*create_key(person, NewKey("x", scopes), actor="test", now=timezone.now()))
+            Grant.objects.create(user=person, tenant=places[slug], role="viewer")
+        new = NewKey(**{"name": "x", "scopes": ["cases:read"], **more})
+        return Caller(*create_key(person, new, actor="test", now=timezone.now()))
 
     yield make
     for person in people:
@@ -225,18 +226,27 @@ def _changed_at(tenant: Tenant, case: Case) -> str:
     return found[0].changed_at.isoformat()
 
 
-def test_a_key_hears_of_its_own_tenants_alone(owner, listen, places) -> None:
+def test_a_key_hears_of_its_own_tenants_alone(owner, listen, places, simulator) -> None:
     both = listen(owner("hear-a", "hear-b"))
-    own = listen(owner("hear-b"))
-    narrowed = listen(owner("hear-a", "hear-b"), "?tenant=hear-b")
+    program, group = uuid.uuid4(), group_of(places["hear-b"])
+    owner("hear-b", application=program)
+    keys = (
+        owner("hear-b"),
+        owner("hear-a", "hear-b", tenants=[places["hear-b"]]),
+        owner("hear-a", "hear-b", groups=[group]),
+        Caller(None, token_for(simulator, program, ["Cases.Read"])),
+    )
+    narrow = [listen(owner("hear-a", "hear-b"), "?tenant=hear-b"), *map(listen, keys)]
     theirs, ours = (cases_of(places[slug])[0] for slug in ("hear-a", "hear-b"))
     for _ in range(2):
         change(places["hear-a"], theirs)
         change(places["hear-b"], ours)
         assert {one.data["tenant"] for one in both.some(2)} == {"hear-a", "hear-b"}
-        for one in (own, narrowed):
+        for one in narrow:
             heard = one.next()
             assert (heard.data["tenant"], heard.data["case"]) == ("hear-b", str(ours.public_id))
+    group.delete()
+    assert narrow[3].next().data == {"why": "tenants"}
 
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "switched off", "grant", "one grant more"])
@@ -279,7 +289,7 @@ def test_what_is_asked_wrongly(owner, listen, url: str) -> None:
     assert listen(caller, "?colour=red").answer.status_code == 400
     for last in ("x", "é".encode().decode("latin-1"), "a" * 5000):
         assert listen(caller, last=last).answer.status_code == 400
-    assert listen(owner("hear-a", scopes=("tenants:read",))).answer.status_code == 404
+    assert listen(owner("hear-a", scopes=["tenants:read"])).answer.status_code == 404
     assert listen(Caller(None, "csc_nobody")).answer.status_code == 401
     others = listen(owner("hear-b"))
     assert listen(caller, last=others.last).answer.status_code == 410

@@ -16,8 +16,9 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Case
+from csc_portal.api.bulk_run import carry_out
 from csc_portal.api.keys import revoke_key
-from csc_portal.api.scopes import Scope
+from csc_portal.api.scopes import APP_ROLES, Scope
 from csc_portal.api.urls import urlpatterns
 from posture.models import AzureResource, AzureSubscription, Finding
 from tenants.models import ApiKey, ApiTask, AuditEntry, Grant, User
@@ -186,11 +187,14 @@ KEYS: dict[str, Callable[[Callable[..., Caller], World], Caller]] = {
     "group": lambda key_of, w: key_of(groups=[group_of(w.tenants["qa"], w.tenants["qatest"])]),
     "CISO of A": lambda key_of, w: key_of("customer_ciso", [w.tenants["qa"]]),
 }
+BY_TOKEN = ("A", "A and B", "group")
+"""Keys that are also tried as applications, which come with a token of the directory."""
 
 
-@pytest.fixture(params=KEYS)
-def caller(request, key_of, world: World) -> Caller:
-    return KEYS[request.param](key_of, world)
+@pytest.fixture(params=[*KEYS, *(f"token of {one}" for one in BY_TOKEN)])
+def caller(request, key_of, bearer_of, world: World) -> Caller:
+    kind = request.param.removeprefix("token of ")
+    return KEYS[kind](key_of if kind == request.param else bearer_of, world)
 
 
 def make(caller: Caller, world: World, one: Call) -> tuple[int, str]:
@@ -252,6 +256,10 @@ def test_nothing_of_another_tenant_is_changed(caller: Caller, world: World) -> N
             if isinstance(body, dict) and body.get("cases"):
                 body = {**body, "cases": [str(world.cases["third"].public_id)]}
             caller.call(method, path, body)
+    for task in ApiTask.objects.filter(key=caller.key):
+        carry_out(task.pk)
+        task.refresh_from_db()
+        assert {outcome for outcome, _ in task.results} == {"refused"}
     with scope(world.tenants["third"]):
         found = Case.objects.get(pk=world.cases["third"].pk)
         assert (found.status, found.assignee_id, found.version) == (0, None, 1)
@@ -271,19 +279,26 @@ def test_the_walk_would_find_something(key_of, world: World) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_without_the_scope_it_is_not_there(name: str, key_of, world: World) -> None:
+def test_without_the_scope_it_is_not_there(name: str, key_of, bearer_of, world: World) -> None:
     rule = RULES[name]
     if rule.scope is None:
         assert key_of(scopes=["export"]).get("key").status_code == 200
         return
-    lacking = key_of(scopes=[one for one in ALL_SCOPES if one != rule.scope])
-    for one in (*rule.open, *rule.named(world, "qa")):
-        assert make(lacking, world, one)[0] == 404, one
+    scopes = [one for one in ALL_SCOPES if one != rule.scope]
+    roles = [role for role, stands_for in APP_ROLES.items() if stands_for != rule.scope]
+    for lacking in (key_of(scopes=scopes), bearer_of(scopes=scopes), bearer_of(roles=roles)):
+        for one in (*rule.open, *rule.named(world, "qa")):
+            assert make(lacking, world, one)[0] == 404, one
 
 
-@pytest.mark.parametrize("how", ["revoked", "expired", "of nobody", "switched off", "none", "odd"])
-def test_a_dead_key_opens_nothing(how: str, key_of, world: World) -> None:
-    caller = key_of()
+DEAD = ("revoked", "expired", "of nobody", "switched off", "none", "odd")
+ENDED = ("revoked", "expired", "switched off")
+
+
+@pytest.mark.parametrize("how", [*DEAD, *(f"token, {one}" for one in ENDED)])
+def test_a_dead_key_opens_nothing(how: str, key_of, bearer_of, world: World) -> None:
+    caller = bearer_of() if how.startswith("token") else key_of()
+    how = how.removeprefix("token, ")
     if how == "revoked":
         assert revoke_key(caller.key, actor="test", now=timezone.now())
     elif how == "expired":
