@@ -15,9 +15,11 @@ from alerts.blind_spots import CONSEQUENCES
 from alerts.models import SourceAbility
 from alerts.rows import run
 from posture.models import Weakness
+from posture.news import news_for, recent_news
 from posture.scores import recommendations
 from posture.secure_score import profiles_by_name, score_days
 from posture.tally import BY_KIND, new_since
+from posture.threats import exploited
 from reports.figures import (
     Action,
     Automatic,
@@ -26,18 +28,22 @@ from reports.figures import (
     Exploited,
     Figures,
     Handled,
+    News,
     ScoreTrend,
     Times,
     Weaknesses,
 )
-from reports.periods import Period
-from tenants.models import PILLARS, SEVERITIES, KnownExploited, Tenant
+from reports.periods import Period, zone_of
+from tenants.models import PILLARS, SEVERITIES, Tenant
 from tenants.scope import scope
 from tenants.sla import promise_for
 
 MOST_ACTIONS = 8
 MOST_KINDS = 8
 MOST_EXPLOITED = 10
+MOST_NEWS = 8
+MOST_WORDS = 3
+"""Of what a piece of news is about."""
 NAMES = {"secure-score": "The Secure Score"}
 """Of sources whose name is not just what they are."""
 EARLIER = timedelta(days=7)
@@ -118,11 +124,7 @@ SCORES = """
 SELECT day, 100 * current / most FROM posture_scoreday
 WHERE day >= %s AND day <= %s AND most > 0 ORDER BY day
 """
-WEAKNESSES = "SELECT severity, count(*) FROM posture_weakness WHERE exposed > 0 GROUP BY severity"
-EXPLOITED = """
-SELECT cve, severity, exposed, count(*) OVER () FROM posture_weakness
-WHERE exposed > 0 AND cve = ANY(%s) ORDER BY severity DESC, exposed DESC, cve LIMIT %s
-"""
+WEAKNESSES = "SELECT severity, count(*) FROM posture_weakness GROUP BY severity"
 
 
 def read_counts(tenant: Tenant, period: Period, now: datetime) -> Figures:
@@ -133,7 +135,7 @@ def read_counts(tenant: Tenant, period: Period, now: datetime) -> Figures:
 
 def read_figures(tenant: Tenant, period: Period, now: datetime) -> Figures:
     """What happened in the period, and how the tenant stands now."""
-    known = {one.cve: one for one in KnownExploited.objects.all()} if tenant.weaknesses else {}
+    news = _news(tenant, period) if tenant.weaknesses else ()
     with scope(tenant):
         return Figures(
             handled=_handled(period),
@@ -141,7 +143,8 @@ def read_figures(tenant: Tenant, period: Period, now: datetime) -> Figures:
             times=_times(tenant, period, now),
             score=_score(period),
             coverage=_coverage(tenant, now),
-            weaknesses=_weaknesses(known) if tenant.weaknesses else None,
+            weaknesses=_weaknesses() if tenant.weaknesses else None,
+            news=news,
         )
 
 
@@ -291,21 +294,37 @@ def _unread(abilities: Iterable[SourceAbility]) -> Iterable[str]:
             yield f"{name} can't be read {why[one.state]}: {CONSEQUENCES[one.source][1]}."
 
 
-def _weaknesses(known: dict[str, KnownExploited]) -> Weaknesses:
+def _weaknesses() -> Weaknesses:
     labels = {value: str(label).lower() for value, label in Weakness.Severity.choices}
-    rows = run(EXPLOITED, [sorted(known), MOST_EXPLOITED])
+    matches = exploited()
     return Weaknesses(
         counts={labels[severity]: count for severity, count in run(WEAKNESSES, [])},
         exploited=tuple(
             Exploited(
-                cve,
-                known[cve].name,
-                labels[severity],
-                devices,
-                known[cve].added_on.isoformat(),
-                known[cve].by_ransomware,
+                one.cve,
+                one.name,
+                labels[one.severity],
+                one.exposed,
+                one.added_on.isoformat(),
+                one.by_ransomware,
             )
-            for cve, severity, devices, _ in rows
+            for one in islice(matches, MOST_EXPLOITED)
         ),
-        all_exploited=rows[0][3] if rows else 0,
+        all_exploited=len(matches),
+    )
+
+
+def _news(tenant: Tenant, period: Period) -> tuple[News, ...]:
+    """Of the period, about what the tenant runs; what is about its own weaknesses first."""
+    items = [one for one in recent_news(period.since) if one.published_at < period.until]
+    found = news_for(tenant, items) if items else []
+    zone = zone_of(period.zone)
+    return tuple(
+        News(
+            one.item.title,
+            one.item.feed.name,
+            one.item.published_at.astimezone(zone).date().isoformat(),
+            ", ".join([*(cve for cve, _ in one.cves), *one.products][:MOST_WORDS]),
+        )
+        for one in islice(found, MOST_NEWS)
     )

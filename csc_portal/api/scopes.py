@@ -41,7 +41,7 @@ EXPLAINED: dict[Scope, str] = {
     Scope.POSTURE_READ: "Read scores, coverage and findings",
     Scope.RULES_READ: "Read rules",
     Scope.AUDIT_READ: "Read the audit log",
-    Scope.REPORTS_READ: "Read reports",
+    Scope.REPORTS_READ: "Read reports, and have one of a period made",
     Scope.EXPORT: "Export in bulk",
 }
 APP_ROLES: dict[str, Scope] = {

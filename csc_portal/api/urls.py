@@ -15,6 +15,7 @@ from csc_portal.api import (
     indicators,
     posture,
     records,
+    reports,
     rules,
     schema,
     tenants,
@@ -64,6 +65,9 @@ ENDPOINTS = [
     path("decisions", records.Decisions.as_view(), name="api-decisions"),
     path("rules", rules.Rules.as_view(), name="api-rules"),
     path("audit", rules.Audit.as_view(), name="api-audit"),
+    path("reports", reports.Reports.as_view(), name="api-reports"),
+    path("reports/<uuid:id>", reports.OneReport.as_view(), name="api-report"),
+    path("reports/<uuid:id>/pdf", reports.ReportPdf.as_view(), name="api-report-pdf"),
     path("reports/auto-closed", records.AutoClosedReport.as_view(), name="api-auto-closed"),
 ]
 PREFIX = "api/v1/"

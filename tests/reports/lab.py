@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from alerts.models import Alert, Case, CaseEvent, Decision
 from posture.models import ControlProfile, ScoreDay, Weakness
 from reports.periods import Period, month_of
-from tenants.models import KnownExploited, Tenant
+from tenants.models import KnownExploited, NewsItem, PublicFeed, Tenant
 from tenants.scope import scope
 
 ZONE = "Europe/Vienna"  # clocks go back on 25 October: that month has an hour more
@@ -138,17 +138,28 @@ def set_up(tenant: Tenant) -> None:
                 Weakness(cve=cve, severity=severity, exposed=exposed, generation=1,
                          first_seen_at=MADE_AT, read_at=MADE_AT)
                 for cve, severity, exposed in (
-                    ("CVE-2026-1", 4, 7), ("CVE-2026-2", 3, 2), ("CVE-2026-3", 3, 0),
-                    ("CVE-2026-4", 2, 1),
+                    ("CVE-2026-1", 4, 7), ("CVE-2026-2", 3, 2), ("CVE-2026-4", 2, 1),
                 )
             ]
         )  # fmt: skip
     KnownExploited.objects.bulk_create(
         [
             KnownExploited(cve=cve, name=f"Flaw {cve}", added_on=date(2026, 10, 1))
-            for cve in ("CVE-2026-1", "CVE-2026-3", "CVE-2026-9")
+            for cve in ("CVE-2026-1", "CVE-2026-9")
         ]
     )
+    feed = PublicFeed.objects.create(kind="news", name="A feed", url="https://news.example/")
+    NewsItem.objects.bulk_create(
+        [
+            NewsItem(feed=feed, key=f"{len(cves)}{at:%Y%m%d%H%M%S}", title=f"News of {at:%d %B}",
+                     cves=cves, published_at=at, seen_at=at)
+            for at, cves in (
+                (OCTOBER.since - INSTANT, ["CVE-2026-1"]), (OCTOBER.since, ["CVE-2026-1"]),
+                (OCTOBER.until - INSTANT, ["CVE-2026-2"]), (OCTOBER.until, ["CVE-2026-2"]),
+                (OCTOBER.since, []),
+            )
+        ]
+    )  # fmt: skip
     Tenant.objects.filter(pk=tenant.pk).update(
         coverage={"watched": 3, "unwatched": 1}, weaknesses={"total": 3}
     )

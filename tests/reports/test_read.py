@@ -193,6 +193,10 @@ def test_how_the_tenant_stands(qa: Tenant) -> None:
     assert found.weaknesses.counts == {"critical": 1, "high": 1, "medium": 1}
     assert [one.cve for one in found.weaknesses.exploited] == ["CVE-2026-1"]
     assert found.weaknesses.all_exploited == 1
+    assert [(one.title, one.day, one.about) for one in found.news] == [
+        ("News of 31 October", "2026-10-31", "CVE-2026-2"),
+        ("News of 30 September", "2026-10-01", "CVE-2026-1"),
+    ]
 
 
 def test_nothing_is_known_of_a_new_tenant(qa: Tenant) -> None:

@@ -279,6 +279,7 @@ PINNED = {
     "tickets?tenant=qa": 4,
     "deliveries?tenant=qa": 4,
     "decisions?tenant=qa": 4,
+    "reports?tenant=qa": 4,
     "reports/auto-closed?tenant=qa": 4,
     "rules": 3,
     "audit": 4,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -21,6 +21,7 @@ from csc_portal.api.keys import revoke_key
 from csc_portal.api.scopes import APP_ROLES, Scope
 from csc_portal.api.urls import urlpatterns
 from posture.models import AzureResource, AzureSubscription, Finding
+from reports.models import Report
 from tenants.models import ApiKey, ApiTask, AuditEntry, Grant, User
 from tenants.scope import scope
 from tests.csc_portal.api.conftest import ALL_SCOPES, Caller, group_of
@@ -56,6 +57,17 @@ def entity(tail: str = "", method: str = "get") -> Callable[[World, str], Iterab
 
 def narrowed(path: str) -> Callable[[World, str], Iterable[Call]]:
     return lambda world, slug: [("get", f"{path}?tenant={slug}", None)]
+
+
+def report_of(world: World, slug: str) -> uuid.UUID:
+    """Of September."""
+    with scope(world.tenants[slug]):
+        found, _ = Report.objects.get_or_create(
+            since=datetime(2026, 9, 1, tzinfo=UTC),
+            until=datetime(2026, 10, 1, tzinfo=UTC),
+            defaults={"figures": {}, "made_at": datetime(2026, 10, 2, tzinfo=UTC)},
+        )
+    return found.public_id
 
 
 def task_of_another(world: World, slug: str) -> uuid.UUID:
@@ -172,6 +184,24 @@ RULES: dict[str, Rule] = {
     "api-decisions": Rule(READ, (), narrowed("decisions")),
     "api-rules": Rule(Scope.RULES_READ, (("get", "rules", None),), narrowed("rules")),
     "api-audit": Rule(Scope.AUDIT_READ, (("get", "audit", None),), narrowed("audit")),
+    "api-reports": Rule(
+        Scope.REPORTS_READ,
+        (),
+        lambda world, slug: [
+            ("get", f"reports?tenant={slug}", None),
+            ("post", "reports", {"tenant": slug, "month": "2026-09"}),
+        ],
+    ),
+    "api-report": Rule(
+        Scope.REPORTS_READ,
+        (),
+        lambda world, slug: [("get", f"reports/{report_of(world, slug)}?tenant={slug}", None)],
+    ),
+    "api-report-pdf": Rule(
+        Scope.REPORTS_READ,
+        (),
+        lambda world, slug: [("get", f"reports/{report_of(world, slug)}/pdf?tenant={slug}", None)],
+    ),
     "api-auto-closed": Rule(Scope.REPORTS_READ, (), narrowed("reports/auto-closed")),
 }
 
@@ -204,7 +234,7 @@ def make(caller: Caller, world: World, one: Call) -> tuple[int, str]:
         body = {**body, "cases": [str(world.cases["third"].public_id)]}
     with transaction.atomic():
         answer = caller.call(method, path, body)
-        text = answer.getvalue().decode() + str(dict(answer.headers))
+        text = answer.getvalue().decode(errors="replace") + str(dict(answer.headers))
         transaction.set_rollback(True)
     return answer.status_code, text
 
