@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 from csc_portal.api.urls import API
 from csc_portal.mcp.endpoint import Endpoint
 from csc_portal.web import (
+    analytics,
     bulk,
     case,
     case_acts,
@@ -74,6 +75,8 @@ urlpatterns = [
     path("cases/<uuid:public_id>/suppress/", case_acts.case_suppress, name="case-suppress"),
     path("cases/<uuid:public_id>/comment/", case_acts.case_comment, name="case-comment"),
     path("cases/<uuid:public_id>/live/<live:what>/", case_live.case_live, name="case-live"),
+    path("analytics/", analytics.analytics_page, name="analytics"),
+    path("analytics/<slug:tab>/", analytics.analytics_page, name="analytics-tab"),
     path("entities/", entity.entities_page, name="entities"),
     path("entities/<uuid:pseudonym>/", entity.entity_page, name="entity"),
     path("entities/<uuid:pseudonym>/live/", case_live.entity_live, name="entity-live"),

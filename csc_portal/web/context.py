@@ -55,6 +55,7 @@ PAGES = (
     ),
     Page("Vulnerabilities", "vulnerabilities", "bug", "v", ("vulnerabilities-tenant",)),
     Page("News", "news", "news", "n", ("news-tenant",)),
+    Page("Analytics", "analytics", "dashboard", "y", ("analytics-tab",)),
     Page("Azure coverage", "azure", "cloud", "z", ("azure-tenant", "azure-names")),
     Page("Reports", "reports", "file", "p", ("report-tenant", "report"), Right.REPORT),
     Page("Health", "health", "activity", "h", right=Right.SEE_HEALTH),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from alerts.ingest import store_page
 from alerts.models import Case
@@ -57,7 +58,8 @@ def fill(tenant: Tenant, count: int = 3, title: str = "Suspicious sign-in") -> l
 @pytest.fixture
 def world(simulator, qa: Tenant, qatest: Tenant, third: Tenant) -> World:
     tenants = {tenant.slug: tenant for tenant in (qa, qatest, third)}
-    Tenant.objects.filter(pk__in=[t.pk for t in tenants.values()]).update(state="active")
+    active = {"state": "active", "lake_until": timezone.now()}
+    Tenant.objects.filter(pk__in=[t.pk for t in tenants.values()]).update(**active)
     cases = {}
     for slug, tenant in tenants.items():
         cases[slug] = fill(tenant, title=SECRET if slug == "third" else "Suspicious sign-in")[0]

@@ -241,6 +241,14 @@ RULES: dict[str, Rule] = {
             for what in ("advice", "notes", "raw")
         ]
     ),
+    "analytics": page("analytics", "?tenant=third", "?by=tenant", "?days=7", "?days=x"),
+    "analytics-tab": Rule(
+        lambda world: [
+            ("get", f"/analytics/{tab}/{more}", {})
+            for tab in ("detections", "times", "sources", "entities")
+            for more in ("", "?tenant=third", "?by=tenant")
+        ]
+    ),
     "entities": page("entities", "?tenant=third", "?pillar=identity", "?pillar=nonsense"),
     "entity-live": Rule(
         closed=lambda world: [("post", reverse("entity-live", args=[world.entities["third"]]), {})]
