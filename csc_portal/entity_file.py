@@ -20,6 +20,7 @@ from alerts.rows import run
 from csc_portal import queue
 from csc_portal.access import Rights
 from csc_portal.case_file import pillar_name
+from csc_portal.day_bars import Bar, bars
 from enrichment.facts import AlertFacts, AssetMark
 from enrichment.stored import from_json
 from tenants.models import PILLARS, Tenant, User
@@ -29,22 +30,10 @@ from tenants.scope import scope
 SHOWN = 200
 SIGN_INS = 20
 DAYS = 30
-BAR, BAR_GAP, BAR_HEIGHT = 14, 4, 60
 SECONDS = {
     "identity": "People", "device": "Devices", "app": "Apps", "data": "Data",
     "infrastructure": "Addresses and other",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A bar of the picture of the last 30 days."""
-
-    day: datetime
-    alerts: int
-    x: int
-    y: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +80,11 @@ class EntityFile:
             if (found := [link for link in self.seen_with if pillar_name(link.kind) == name])
         ]
 
-    def days(self, now: datetime) -> list[Day]:
+    def days(self, now: datetime) -> list[Bar]:
         """Alerts of each of the last 30 days; the newest 200 alerts are counted."""
         counts = Counter(link.at.date() for link in self.links)
-        most = max(counts.values(), default=1)
-        days = [now - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
-        return [_day(day, counts[day.date()], most, place) for place, day in enumerate(days)]
-
-
-def _day(day: datetime, alerts: int, most: int, place: int) -> Day:
-    height = max(3, round(alerts * BAR_HEIGHT / most)) if alerts else 0
-    return Day(day, alerts, place * (BAR + BAR_GAP), BAR_HEIGHT - height, height)
+        days = [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
+        return bars([(day, counts[day]) for day in days])
 
 
 def find_entity(

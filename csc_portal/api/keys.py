@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from alerts.rows import run
@@ -46,7 +47,8 @@ class BadKey(ValueError):
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """`tenants` and `groups` empty: for all tenants of the owner. `application`: its id in the
-    provider's directory, if tokens from there open it instead of a secret.
+    provider's directory, if tokens from there open it instead of a secret. `requests_a_day`: fewer
+    than all keys may.
     """
 
     name: str
@@ -55,6 +57,7 @@ class NewKey:
     groups: Sequence[TenantGroup] = ()
     days: int = LONGEST_DAYS
     application: uuid.UUID | None = None
+    requests_a_day: int | None = None
 
 
 @transaction.atomic
@@ -76,6 +79,7 @@ def create_key(owner: User, new: NewKey, *, actor: str, now: datetime) -> tuple[
         scopes=sorted(set(new.scopes)),
         is_for_all=not new.tenants and not new.groups,
         expires_at=now + timedelta(days=new.days),
+        requests_a_day=new.requests_a_day,
     )
     key.tenants.set(new.tenants)
     key.groups.set(new.groups)
@@ -84,6 +88,7 @@ def create_key(owner: User, new: NewKey, *, actor: str, now: datetime) -> tuple[
         "tenants": [tenant.slug for tenant in new.tenants],
         "groups": [group.slug for group in new.groups],
         "days": new.days,
+        "requests_a_day": new.requests_a_day,
         "owner": owner.pk,
         **({"application": str(new.application)} if new.application else {}),
     }
@@ -108,6 +113,9 @@ def _check(owner: User, new: NewKey, now: datetime) -> None:
         raise BadKey(f"Choose scopes of: {', '.join(sorted(known))}.")
     if not 1 <= new.days <= LONGEST_DAYS:
         raise BadKey(f"A key lives 1 to {LONGEST_DAYS} days.")
+    most = settings.API_REQUESTS_PER_DAY
+    if new.requests_a_day is not None and not 1 <= new.requests_a_day <= most:
+        raise BadKey(f"A key asks 1 to {most} times a day.")
     rights = rights_of(owner)
     having = set(rights.having(Right.USE_API))
     if lost := [tenant.slug for tenant in new.tenants if tenant.pk not in having]:

@@ -71,7 +71,7 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         self.key = request.auth
         if not self.is_counted:
-            self.quota = throttle.count(self.key.pk)
+            self.quota = throttle.count(self.key)
             if self.quota.wait_s:
                 raise Throttled(wait=self.quota.wait_s)
         handler = getattr(self, (request.method or "").lower(), None)
@@ -97,7 +97,17 @@ class ApiView(APIView):
         if quota is not None:
             for name, value in quota.headers.items():
                 found.headers[name] = value
+        if found.status_code >= 400 and found.status_code != 429:
+            self._note_error()
         return found
+
+    def raise_uncaught_exception(self, exc: Exception) -> None:
+        self._note_error()
+        super().raise_uncaught_exception(exc)
+
+    def _note_error(self) -> None:
+        if key := getattr(self, "key", None):
+            throttle.note_error(key.pk)
 
     def get_exception_handler(self) -> Any:
         return answer

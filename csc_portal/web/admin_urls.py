@@ -28,6 +28,7 @@ ADMIN = [
     path("settings/detections/new/", settings.detection_page, name="detection-new"),
     path("settings/detections/<slug:name>/", settings.detection_page, name="detection"),
     path("settings/api-keys/", api_keys.keys_page, name="api-tokens"),
+    path("settings/api-keys/<uuid:public_id>/", api_keys.key_use, name="api-key-use"),
     path("settings/api-keys/<uuid:public_id>/revoke/", api_keys.key_revoke, name="api-key-revoke"),
     path("settings/api/", api_keys.endpoints_page, name="api-endpoints"),
     path("settings/webhooks/", webhooks.webhooks_page, name="webhooks"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,8 +22,9 @@ from csc_portal.access import Group, Rights, groups_of
 from csc_portal.api.keys import LONGEST_DAYS, BadKey, NewKey, create_key, revoke_key
 from csc_portal.api.schema import document
 from csc_portal.api.scopes import APP_ROLES, EXPLAINED, RIGHT_OF
-from csc_portal.api.throttle import used_by_day
+from csc_portal.api.throttle import SHOWN_DAYS, Use, requests_a_day, used_by_day
 from csc_portal.api.tokens import audiences
+from csc_portal.day_bars import bars
 from csc_portal.own_directory import issuer_url
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.reauth import ask_for_proof
@@ -47,6 +49,12 @@ class KeyForm(forms.Form):
     )
     days = forms.IntegerField(
         label="Days until it ends", min_value=1, max_value=LONGEST_DAYS, initial=LONGEST_DAYS
+    )
+    requests_a_day = forms.IntegerField(
+        label="Requests a day",
+        required=False,
+        min_value=1,
+        help_text="Empty: as many as every key may.",
     )
 
     def __init__(
@@ -77,6 +85,7 @@ class KeyForm(forms.Form):
             list(TenantGroup.objects.filter(slug__in=groups)) if groups else [],
             self.cleaned_data["days"],
             self.cleaned_data.get("application"),
+            self.cleaned_data["requests_a_day"],
         )
 
 
@@ -92,10 +101,10 @@ class ApplicationForm(KeyForm):
 
 @dataclass(frozen=True, slots=True)
 class KeyLine:
-    """`used`: requests of the last seven days, today last; None where nobody can tell now."""
+    """`used`: the last seven days, today last; None where nobody can tell now."""
 
     key: ApiKey
-    used: list[int] | None
+    used: list[Use] | None
 
     @property
     def is_alive(self) -> bool:
@@ -103,11 +112,11 @@ class KeyLine:
 
     @property
     def today(self) -> int | None:
-        return self.used[-1] if self.used else None
+        return self.used[-1].requests if self.used else None
 
     @property
     def week(self) -> int | None:
-        return sum(self.used) if self.used else None
+        return sum(one.requests for one in self.used) if self.used else None
 
 
 def _rights(request: HttpRequest) -> Rights:
@@ -167,6 +176,24 @@ def keys_page(request: HttpRequest) -> HttpResponse:
 def _takes_tokens(rights: Rights) -> bool:
     """The directory is the provider's: its programs are let in by the provider's admins."""
     return Right.MANAGE_KEYS in rights.everywhere and bool(issuer_url() and audiences())
+
+
+@require_safe
+def key_use(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """What a key was used for, day by day."""
+    key = _visible(user_of(request), _rights(request)).filter(public_id=public_id).first()
+    if key is None:
+        raise Http404
+    used = used_by_day([key.pk], SHOWN_DAYS)
+    days = used[key.pk] if used is not None else None
+    context = {
+        "key": key,
+        "a_minute": settings.API_REQUESTS_PER_MINUTE,
+        "a_day": requests_a_day(key),
+        "bars": bars([(one.day, one.requests) for one in days or ()]),
+        "days": days and [one for one in reversed(days) if one.requests or one.throttled],
+    }
+    return render(request, "settings/api_key_use.html", context)
 
 
 @require_POST

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from csc_portal.api.keys import LONGEST_DAYS, BadKey, NewKey, create_key, revoke_key
 from csc_portal.api.scopes import DEFAULT, Scope
+from csc_portal.api.throttle import requests_a_day
 from csc_portal.management.base import PortalCommand
 from tenants.audit import SYSTEM, record
 from tenants.models import ApiKey, TenantGroup, User
@@ -36,6 +37,7 @@ class Command(PortalCommand):
             help="of a program in the provider's directory, whose tokens come in; makes no secret",
         )
         parser.add_argument("--days", type=int, default=LONGEST_DAYS)
+        parser.add_argument("--requests", type=int, metavar="N", help="a day; fewer than all may")
         parser.add_argument("--revoke", default="", metavar="PREFIX")
         parser.add_argument(
             "--service", action="store_true", help="make a service account if there is no such user"
@@ -69,6 +71,7 @@ class Command(PortalCommand):
             groups,
             options["days"],
             options["application"],
+            options["requests"],
         )
         try:
             key, whole = create_key(user, new, actor=SYSTEM, now=timezone.now())
@@ -95,4 +98,5 @@ def _described(key: ApiKey) -> dict[str, Any]:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "used_at": key.used_at,
+        "requests_a_day": requests_a_day(key),
     }

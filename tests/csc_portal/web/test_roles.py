@@ -140,6 +140,7 @@ NEEDS: dict[str, Need] = {
     "detection-new": Need(Right.MANAGE_RULES, everywhere=True),
     "detection": Need(Right.MANAGE_RULES, everywhere=True, partly=True),
     "api-tokens": Need(open=Right.MANAGE_KEYS),
+    "api-key-use": NEVER,
     "api-key-revoke": NEVER,
     "api-endpoints": ANYBODY,
     "webhooks": Need(open=Right.MANAGE_KEYS),

@@ -306,6 +306,9 @@ RULES: dict[str, Rule] = {
         ]
     ),
     "api-tokens": page("api-tokens", "?tenant=third"),
+    "api-key-use": Rule(
+        closed=lambda world: [("get", reverse("api-key-use", args=[NOBODYS]), {})]
+    ),
     "api-key-revoke": Rule(
         closed=lambda world: [("post", reverse("api-key-revoke", args=[NOBODYS]), {})]
     ),
