@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 
 from alerts.grow import NEW_CASES
 from alerts.merging import merge_rows, write_events
@@ -185,16 +186,22 @@ def keep_apart(kind: str, one: int, other: int, *, actor_id: int) -> None:
     _part(kind, one, other, actor_id)
 
 
-def list_apart() -> list[Parted]:
-    """What people parted, newest first."""
-    rows = Apart.objects.order_by("-pk").values_list("pk", "kind", "a", "b", "actor_id")
-    return [Parted(*row) for row in rows]
+def apart_of(case_id: int) -> list[Parted]:
+    """The pairs that name this case or an alert of it, newest first."""
+    alerts = Alert.objects.filter(case_id=case_id).values("pk")
+    rows = Apart.objects.filter(
+        Q(kind=Apart.Kind.CASES) & (Q(a=case_id) | Q(b=case_id))
+        | Q(kind=Apart.Kind.ALERTS) & (Q(a__in=alerts) | Q(b__in=alerts))
+    )
+    found = rows.order_by("-pk").values_list("pk", "kind", "a", "b", "actor_id")
+    return [Parted(*row) for row in found[:MOST_IN_CASE]]
 
 
-def allow_again(parted_id: int) -> None:
-    """Take it back. Nothing is tied by that at once, only by what comes. Raises Refused."""
-    if not Apart.objects.filter(pk=parted_id).delete()[0]:
+def allow_again(case_id: int, parted_id: int) -> None:
+    """Take back a pair of this case. Only what comes may be tied by that. Raises Refused."""
+    if parted_id not in {pair.pk for pair in apart_of(case_id)}:
         raise Refused("This is not kept apart any more.")
+    Apart.objects.filter(pk=parted_id).delete()
 
 
 def _part(kind: str, one: int, other: int, actor_id: int) -> None:

@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.models import Alert, Apart
+from alerts.regroup import apart_of
 from alerts.rows import run
 
 WITHIN = timedelta(days=30)
@@ -56,3 +58,19 @@ def related_cases(case_id: int, now: datetime) -> list[RelatedCase]:
         one = RelatedCase(pk, public_id, title, status, verdict, severity, at, shared, count)
         found.append(one)
     return found
+
+
+def kept_apart(case_id: int) -> list[tuple[int, str, str]]:
+    """(number of the pair, one, other) of what people said is never to be tied. Two queries."""
+    pairs = apart_of(case_id)
+    ids = {pk for pair in pairs if pair.kind == Apart.Kind.ALERTS for pk in (pair.a, pair.b)}
+    alerts = {alert.pk: alert for alert in Alert.objects.filter(pk__in=ids)}
+
+    def word(kind: str, pk: int) -> str:
+        if kind == Apart.Kind.CASES:
+            return f"Case #{pk}"
+        if pk not in alerts:
+            return "An alert that is not there any more"
+        return f"{alerts[pk].title} (case #{alerts[pk].case_id})"
+
+    return [(pair.pk, word(pair.kind, pair.a), word(pair.kind, pair.b)) for pair in pairs]

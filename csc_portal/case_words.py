@@ -205,6 +205,7 @@ _TEXTS: Mapping[str, Callable[[Facts], str]] = {
     "split_off": lambda f: f"Split off from case #{f.get('case', '')} with {_counted(f)}",
     "continues": lambda f: f"Continues case #{f.get('case', '')}, which is full",
     "kept_apart": lambda f: "Two alerts are never tied again",
+    "allowed_again": lambda f: "A pair kept apart may be tied again",
     "ticket": lambda f: f"Ticket {f.get('ticket', '')} opened",
     "ticket_note": lambda f: f"Note added to ticket {f.get('ticket', '')}",
     "ticket_updated": lambda f: f"Ticket {f.get('ticket', '')} set to {f.get('state', '')}",

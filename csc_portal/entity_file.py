@@ -14,7 +14,7 @@ from django.http import Http404
 from alerts.by_hand import class_for
 from alerts.links import Link, seen_with
 from alerts.marks import marks_of_entities
-from alerts.models import Alert, AlertEntity, AlertFact, Case, Entity, Watch
+from alerts.models import Alert, AlertEntity, AlertFact, Case, Entity, Hub, Watch
 from alerts.records import Kind
 from alerts.rows import run
 from csc_portal import queue
@@ -42,7 +42,7 @@ class EntityFile:
 
     `seen_with`: people, devices, apps and data, most often first; `marks`: its asset classes;
     `watched_until`: its directory audits are being read until then; `facts`: what was found out
-    about its newest alerts, for a person.
+    about its newest alerts, for a person; `hub`: what was learned or said about its tying cases.
     """
 
     entity: Entity
@@ -53,6 +53,11 @@ class EntityFile:
     marks: tuple[AssetMark, ...]
     watched_until: datetime | None
     facts: list[tuple[Alert, AlertFacts]]
+    hub: Hub | None
+
+    @property
+    def ties_nothing(self) -> bool:
+        return self.hub is not None and self.hub.is_hub
 
     @property
     def is_vip(self) -> bool:
@@ -99,7 +104,7 @@ def find_entity(
 
 
 def read_entity(tenant: Tenant, entity_id: int) -> EntityFile:
-    """Seven queries in the tenant's scope."""
+    """Eight queries in the tenant's scope."""
     with scope(tenant):
         entity = Entity.objects.filter(pk=entity_id).first()
         if entity is None:
@@ -112,8 +117,10 @@ def read_entity(tenant: Tenant, entity_id: int) -> EntityFile:
         watches = Watch.objects.filter(alert__links__entity_id=entity_id, next_at__isnull=False)
         until = watches.aggregate(until=Max("until"))["until"]
         facts = _facts([link.alert for link in links[:SIGN_INS]])
+        hub = Hub.objects.filter(pk=entity_id).first()
     cases = {link.alert.case_id: link.alert.case for link in links if link.alert.case_id}
-    return EntityFile(entity, links, list(cases.values()), count, together, marks, until, facts)
+    found = list(cases.values())
+    return EntityFile(entity, links, found, count, together, marks, until, facts, hub)
 
 
 def _facts(alerts: Sequence[Alert]) -> list[tuple[Alert, AlertFacts]]:

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 MOST_CASES = 50
 MOST_ENTITIES = 300
 MOST_ALERTS = 60
+NEWEST_ALERTS = 20
+"""Of one entity: names of what is beside it come from these."""
 DEADLINE_S = 15.0
 THREADS = 16
 TOO_LATE = "Microsoft did not answer in time. Try again."
@@ -40,11 +42,13 @@ JOIN alerts_entity e ON e.id = l.entity_id
 WHERE a.case_id = ANY(%s) AND (%s OR e.pseudonym = ANY(%s))
 ORDER BY l.entity_id, a.severity DESC, a.updated_at DESC LIMIT %s
 """
+# Of one thing and of what its newest alerts name beside it.
 OF_ENTITY = """
-SELECT l.entity_id, e.pseudonym, a.provider_id
-FROM alerts_alertentity l JOIN alerts_alert a ON a.id = l.alert_id
-JOIN alerts_entity e ON e.id = l.entity_id
-WHERE l.entity_id = %s ORDER BY l.at DESC LIMIT 3
+SELECT DISTINCT ON (l.entity_id) l.entity_id, e.pseudonym, a.provider_id
+FROM (SELECT alert_id, at FROM alerts_alertentity WHERE entity_id = %s ORDER BY at DESC LIMIT %s
+) AS n JOIN alerts_alertentity l ON l.alert_id = n.alert_id
+JOIN alerts_alert a ON a.id = n.alert_id JOIN alerts_entity e ON e.id = l.entity_id
+ORDER BY l.entity_id, n.at DESC LIMIT %s
 """
 KEYS = """
 SELECT k.pseudonym, k.entity_id FROM alerts_entitykey k
@@ -83,7 +87,7 @@ def of_cases(
 
 def of_entity(tenant: Tenant, entity_id: int) -> Reading:
     with scope(tenant):
-        return _reading(tenant, run(OF_ENTITY, [entity_id]), 0)
+        return _reading(tenant, run(OF_ENTITY, [entity_id, NEWEST_ALERTS, MOST_ENTITIES]), 0)
 
 
 def _reading(tenant: Tenant, found: list[tuple[int, uuid.UUID, str]], cases: int) -> Reading:

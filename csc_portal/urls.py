@@ -81,6 +81,7 @@ urlpatterns = [
     path("entities/<uuid:pseudonym>/", entity.entity_page, name="entity"),
     path("entities/<uuid:pseudonym>/live/", case_live.entity_live, name="entity-live"),
     path("entities/<uuid:pseudonym>/mark/", entity.entity_mark, name="entity-mark"),
+    path("entities/<uuid:pseudonym>/tie/", entity.entity_tie, name="entity-tie"),
     path("tenants/", tenants.tenants_page, name="tenants"),
     *ADMIN,
     *COVERAGE,

@@ -35,6 +35,7 @@ STEP_ICONS = {
     "split_off": "git-branch",
     "unmerged": "git-branch",
     "kept_apart": "git-branch",
+    "allowed_again": "git-merge",
     "ticket": "ticket",
     "ticket_note": "note",
     "ticket_asked": "ticket",

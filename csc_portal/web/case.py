@@ -19,7 +19,7 @@ from alerts.verdicts import DETERMINATIONS, FALSE_POSITIVE_REASONS, SEVERITY_REA
 from csc_portal.access import CaseMoved, TenantRef, case_for
 from csc_portal.audit_log import about, reader_for
 from csc_portal.case_file import CaseHead, merged_into, read_alerts, read_head
-from csc_portal.case_related import related_cases
+from csc_portal.case_related import kept_apart, related_cases
 from csc_portal.case_timeline import STREAMS, read_timeline
 from csc_portal.people import people, workers
 from csc_portal.web.bulk import snooze_times
@@ -84,6 +84,7 @@ def _related(head: CaseHead) -> Context:
     return {
         "related": related_cases(head.case.pk, timezone.now()),
         "similar": similar_cases(head.case.pk),
+        "pairs": kept_apart(head.case.pk),
     }
 
 

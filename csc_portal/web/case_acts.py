@@ -66,8 +66,8 @@ def case_triage(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def case_regroup(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """`do`: merge (`into` a number), split (`alert`, repeated; `into`), unmerge (`case`) or apart
-    (two of `alert`); `version`.
+    """`do`: merge (`into` a number), split (`alert`, repeated; `into`), unmerge (`case`), apart
+    (two of `alert`) or allow (`pair`); `version`.
     """
     entry, tenant = _door(request, public_id)
     do = _REGROUPED.get(request.POST.get("do", ""))
@@ -280,6 +280,14 @@ def _apart(request: HttpRequest, tenant_id: int, case_id: int) -> Told:
     return Told("The two are never tied again. Split one off to part them now.", True)
 
 
+def _allow(request: HttpRequest, tenant_id: int, case_id: int) -> Told:
+    text = request.POST.get("pair", "")
+    pair_id = int(text) if text.isdecimal() and len(text) < 16 else 0
+    regroup.allow_again(case_id, pair_id)
+    CaseEvent.objects.create(case_id=case_id, actor_id=user_of(request).pk, kind="allowed_again")
+    return Told("What comes may tie them again.", True)
+
+
 def _alert_ids(request: HttpRequest) -> list[int]:
     texts = request.POST.getlist("alert")[: regroup.MOST_IN_CASE]
     return [int(text) for text in texts if text.isdecimal() and len(text) < 16]
@@ -290,6 +298,7 @@ _REGROUPED: dict[str, Callable[[HttpRequest, int, int], Told]] = {
     "split": _split,
     "unmerge": _unmerge,
     "apart": _apart,
+    "allow": _allow,
 }
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts.assets import Refused
 from alerts.by_hand import set_by_hand
+from alerts.hubs import pin_hub
 from csc_portal.entity_file import DAYS, LARGEST_TENANTS, find_entity, read_entity, seen_most
 from csc_portal.judgement import note_next
 from csc_portal.web.desk import desk_of, user_of
@@ -19,6 +20,8 @@ from tenants.audit import record
 from tenants.models import PILLARS
 from tenants.roles import Right
 from tenants.scope import scope
+
+TIES = {"no": True, "yes": False, "learned": None}
 
 
 @require_safe
@@ -32,6 +35,7 @@ def entity_page(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
         "label": (file.entity.kind, file.entity.pseudonym),
         "tenant": ref,
         "days": file.days(timezone.now()),
+        "may_tie": ref.may(Right.MANAGE_RULES),
         "may_mark": ref.may(Right.MANAGE_RULES) and file.can_be,
     }
     return render(request, "entity/page.html", context)
@@ -56,6 +60,22 @@ def entity_mark(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
         messages.warning(request, f"It still stands in: {', '.join(left)}. Change that class.")
     else:
         messages.success(request, "Its open cases are judged again.")
+    return redirect("entity", pseudonym=pseudonym)
+
+
+@require_POST
+def entity_tie(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
+    """`ties`: no (what comes is not tied by it), yes, or learned (from how often it is named)."""
+    user, rights = user_of(request), desk_of(request).rights
+    tenant, entity_id = find_entity(user, pseudonym, rights, Right.MANAGE_RULES)
+    wanted = request.POST.get("ties", "")
+    if wanted not in TIES:
+        messages.warning(request, "Choose whether it ties cases.")
+        return redirect("entity", pseudonym=pseudonym)
+    with scope(tenant):
+        pin_hub(entity_id, is_hub=TIES[wanted])
+    record(user.username, "entity_tied", tenant, f"entity {pseudonym}", {"ties": wanted})
+    messages.success(request, "It holds for alerts that come; cases stay as they are.")
     return redirect("entity", pseudonym=pseudonym)
 
 

@@ -178,12 +178,15 @@ def test_alerts_that_are_never_to_be_tied(qa, take):
     regroup.keep_apart("alerts", *reversed(ids("a0", "a1")), actor_id=ME)
     take(alert("a2", user("anna"), hours=1.5))
     assert case_of("a0") != case_of("a1")
-    (parted,) = regroup.list_apart()
-    regroup.allow_again(parted.pk)
+    case = case_of("a0")
+    (parted,) = regroup.apart_of(case.pk)
+    with pytest.raises(Refused, match="not kept apart"):
+        regroup.allow_again(case.pk + 1000, parted.pk)
+    regroup.allow_again(case.pk, parted.pk)
     take(alert("a3", user("anna"), hours=1.6))
     assert case_of("a0") == case_of("a1")
     with pytest.raises(Refused, match="not kept apart"):
-        regroup.allow_again(parted.pk)
+        regroup.allow_again(case.pk, parted.pk)
 
 
 def test_entities_that_are_never_to_be_tied(qa, take):

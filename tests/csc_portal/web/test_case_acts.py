@@ -125,6 +125,16 @@ class TestRegroup:
         with scope(tenant):
             assert Apart.objects.filter(kind="alerts").count() == 1
             assert Alert.objects.filter(case=goal).count() == 1
+        related = f"/cases/{goal.public_id}/?tab=related"
+        assert "Never tied again" in client.get(related).content.decode()
+        with scope(tenant):
+            pairs = list(Apart.objects.values_list("pk", flat=True))
+        for pair in pairs:
+            version = now_of(tenant, goal).version
+            allow = {"pair": str(pair), "version": str(version)}
+            assert post(client, goal, "regroup", do="allow", **allow).status_code == 302
+            assert post(client, goal, "regroup", do="allow", **allow).status_code == 409
+        assert "Never tied again" not in client.get(related).content.decode()
 
 
 class TestSuppress:

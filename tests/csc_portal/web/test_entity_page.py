@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from alerts.links import link_alerts
-from alerts.models import Alert, AssetMember, Case
+from alerts.models import Alert, AssetMember, Case, Hub
 from tenants.models import AuditEntry, Tenant
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
@@ -42,6 +42,24 @@ def test_a_vip_by_right_and_back(sign_in, world: World) -> None:
     assert "Make a VIP" in lead.get(f"/entities/{person}/").content.decode()
     with scope(tenant):
         assert not AssetMember.objects.exists()
+
+
+def test_it_ties_nothing_because_a_person_said_so(sign_in, world: World) -> None:
+    tenant, case = world.tenants["qa"], world.cases["qa"]
+    person = next(one for one in case.entities if one[0] == "user")[1]
+    lead = sign_in("lead", tenant)
+    for wanted, words in (
+        ("no", "are not put together for that"),
+        ("yes", "can be put together"),
+        ("learned", "can be put together"),
+    ):
+        lead.post(f"/entities/{person}/tie/", {"ties": wanted})
+        assert words in lead.get(f"/entities/{person}/").content.decode()
+    assert AuditEntry.objects.filter(action="entity_tied").count() == 3
+    answer = lead.post(f"/entities/{person}/tie/", {"ties": "<b>"}, follow=True)
+    assert "Choose whether it ties cases" in answer.content.decode()
+    with scope(tenant):
+        assert Hub.objects.get().pinned is None
 
 
 def test_live_sign_ins_are_audited(sign_in, contoso: Tenant) -> None:  # noqa: F811

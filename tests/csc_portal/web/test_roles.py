@@ -76,6 +76,7 @@ NEEDS: dict[str, Need] = {
     "entity": SEE,
     "entity-live": Need(Right.SHOW_NAMES),
     "entity-mark": Need(Right.MANAGE_RULES),
+    "entity-tie": Need(Right.MANAGE_RULES),
     "tenants": ANYBODY,
     "tenant-new": Need(Right.ONBOARD, everywhere=True),
     "onboarding-consent": ANYBODY,

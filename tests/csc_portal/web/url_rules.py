@@ -223,7 +223,7 @@ RULES: dict[str, Rule] = {
         closed=lambda world: [
             ("post", of_case(world, "case-regroup"),
              {"do": act, "version": "1", "into": "1", "alert": "1", "case": "1"})
-            for act in ("merge", "split", "unmerge", "apart", "nonsense")
+            for act in ("merge", "split", "unmerge", "apart", "allow", "nonsense")
         ]
     ),
     "case-suppress": Rule(
@@ -256,6 +256,11 @@ RULES: dict[str, Rule] = {
     "entity-mark": Rule(
         closed=lambda world: [
             ("post", reverse("entity-mark", args=[world.entities["third"]]), {"on": "yes"})
+        ]
+    ),
+    "entity-tie": Rule(
+        closed=lambda world: [
+            ("post", reverse("entity-tie", args=[world.entities["third"]]), {"ties": "no"})
         ]
     ),
     "entity": Rule(
