@@ -41,7 +41,10 @@ TABLES: dict[str, type[Model]] = {
 
 
 def export_lines(tenant: Tenant) -> Iterator[bytes]:
-    """{"kind": ..., ...} a line: the tenant, its rows of TABLES, its audit entries."""
+    """{"kind": ..., ...} a line: the tenant, its rows of TABLES, its audit entries.
+
+    What a row has as its own `kind` is called `event_kind` and so on.
+    """
     yield _line("tenant", {name: getattr(tenant, name) for name in OF_TENANT})
     for kind, model in TABLES.items():
         yield from _rows(tenant, kind, model)
@@ -71,7 +74,8 @@ def _rows(tenant: Tenant, kind: str, model: type[Model]) -> Iterator[bytes]:
 
 
 def _line(kind: str, values: dict[str, Any]) -> bytes:
-    return orjson.dumps({"kind": kind, **values}, default=_text) + b"\n"
+    named = {f"{kind}_kind" if name == "kind" else name: one for name, one in values.items()}
+    return orjson.dumps({"kind": kind, **named}, default=_text) + b"\n"
 
 
 def _text(value: object) -> str:

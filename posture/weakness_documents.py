@@ -11,7 +11,7 @@ from datetime import date
 
 SEVERITIES = {"low": 1, "medium": 2, "high": 3, "critical": 4}
 _ID = re.compile(r"(CVE|TVM)-[0-9]{4}-[0-9]{1,19}")
-_PRODUCT = re.compile(r"[a-z0-9._+()!~@-]{1,80}")
+_PRODUCT = re.compile(r"[a-z0-9._+-]{1,80}")
 MOST_DEVICES = 2_000_000_000
 
 

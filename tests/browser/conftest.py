@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from csc_portal.embedded.processes import free_port
 from csc_portal.pipeline import run_tenant
 from csc_portal.score import run_score
-from tenants.models import Grant, Tenant, User
+from tenants.models import Grant, PublicFeed, Tenant, User
 from tests.lab import Processes, customer, forget, wait_for
 from tests.posture.lab import read as read_azure
-from tests.posture.lab import set_rule
+from tests.posture.lab import read_threats, set_rule
 
 PASSWORD = "correct horse battery"
 SLUGS = ("browse-one", "browse-two")
@@ -54,6 +54,7 @@ def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             run_score(tenants[0], timezone.now())
             set_rule(tenants[0])
             read_azure(tenants[0])
+            read_threats(tenants[0], simulator.url)
             people = [
                 _person("browse-analyst", "analyst", tenants),
                 _person("browse-admin", "admin"),
@@ -67,6 +68,7 @@ def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             processes.stop()
             User.objects.filter(username__startswith="browse-").delete()
             forget(SLUGS)
+            PublicFeed.objects.filter(kind=PublicFeed.Kind.NEWS).delete()
             connection.close()
             del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 

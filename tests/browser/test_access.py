@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tenants.models import FindingEntry
+from tenants.scope import granted
 from tests.browser.conftest import Site, sign_in
 from tests.browser.test_day import first_entry
 
@@ -42,6 +44,12 @@ PAGES = {
         "/secure-score/", "/secure-score/?sort=week", "/secure-score/browse-one/",
         "/secure-score/browse-one/?show=all", "/secure-score/browse-two/",
         "/secure-score/browse-one/MFARegistrationV2/", "/findings/", "/findings/?status=any",
+    ),
+    "threats": (
+        "/vulnerabilities/", "/vulnerabilities/browse-one/",
+        "/vulnerabilities/browse-one/?which=exploited", "/vulnerabilities/browse-two/", "/news/",
+        "/news/browse-one/", "/findings/{finding}/", "/settings/feeds/",
+        "/settings/finding-tickets/",
     ),
     "settings": (
         "/settings/rules/", "/settings/rules/new/", "/settings/detections/",
@@ -102,7 +110,11 @@ def signed_in(browser: Browser, site: Site) -> Iterator[Page]:
 @pytest.mark.parametrize("area", PAGES)
 def test_every_page_can_be_used_by_everybody(area: str, signed_in: Page, site: Site) -> None:
     entry = first_entry(site.tenants[1])
-    names = {"case": entry.public_id, "entity": entry.entities[0][1]}
+    own = site.tenants[0].pk
+    with granted([own]):
+        finding = FindingEntry.objects.filter(tenant_id=own, closed_at=None).first()
+    assert finding is not None
+    names = {"case": entry.public_id, "entity": entry.entities[0][1], "finding": finding.public_id}
     found: dict[str, list[str]] = {}
     for pattern in PAGES[area]:
         signed_in.goto(pattern.format(**names))

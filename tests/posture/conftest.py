@@ -8,14 +8,13 @@ import pytest
 
 from simulator import Simulator
 from tenants.models import Tenant
-from tests.lab import new_slug
 from tests.posture.lab import Azure
 
 
 @pytest.fixture(scope="session")
 def contoso(simulator: Simulator) -> dict[str, str]:
-    """A directory of the simulator without people; tests empty its Azure first."""
-    return simulator.control.add_directory(new_slug("azure"), stories=False, populate=False)
+    """A directory of the simulator without people, named like the tenant; tests empty it first."""
+    return simulator.control.add_directory("qa", stories=False, populate=False)
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from csc_portal.feeds import fetch, known_feeds
 from csc_portal.inventory import InventoryRun, run_inventory
+from csc_portal.weaknesses import run_weaknesses
 from posture.models import AzureResource, WatchRule
 from simulator import Simulator
-from tenants.models import Tenant
+from tenants.models import PublicFeed, Tenant
 from tenants.scope import scope
 
 SUBSCRIPTION = "5f1c0a11-0000-4000-8000-00000000000"
@@ -72,6 +74,16 @@ def set_rule(tenant: Tenant, **changes: Any) -> None:
 
 def read(tenant: Tenant, *, is_full: bool = True) -> InventoryRun:
     return run_inventory(Tenant.objects.get(pk=tenant.pk), timezone.now(), is_full=is_full)
+
+
+def read_threats(tenant: Tenant, url: str) -> None:
+    """The public lists and news of the simulator, then the tenant's weaknesses."""
+    news, _ = PublicFeed.objects.get_or_create(
+        kind=PublicFeed.Kind.NEWS, url=f"{url}/feeds/news.xml", defaults={"name": "Patch news"}
+    )
+    for feed in {*known_feeds(), news}:
+        fetch(feed, timezone.now())
+    run_weaknesses(Tenant.objects.get(pk=tenant.pk), timezone.now())
 
 
 def states(tenant: Tenant) -> dict[str, tuple[str, str]]:

@@ -16,11 +16,12 @@ from alerts.models import SourceAbility
 from csc_portal.score import FAULT, count_bands, run_score, start_scores
 from posture.models import ControlProfile, Finding, ScoreDay
 from simulator import Simulator
+from simulator.directory import ALL_ROLES
 from tenants.directories import graph_for
 from tenants.models import FindingEntry, ScoreBand, Tenant
 from tenants.scope import granted, scope
 from tests import payloads
-from tests.lab import customer, forget, new_slug, reread
+from tests.lab import reread
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 SCORES = "/security/secureScores"
@@ -57,14 +58,17 @@ def profile(name: str, most: float = 50, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def slug(simulator: Simulator, committed) -> Iterator[str]:
-    name = new_slug("score")
-    customer(simulator, name, enable=False)
-    simulator.control.add_rows(name, "profiles", [profile(one) for one in CONTROLS])
-    simulator.control.forget_requests()
+def slug(simulator: Simulator, customer: Tenant) -> Iterator[str]:
+    """Of the customer and of its directory, which has controls and no score yet."""
+    control, name = simulator.control, customer.slug
+    for table in ("scores", "profiles"):
+        control.delete_rows(name, table)
+    control.add_rows(name, "profiles", [profile(one) for one in CONTROLS])
+    control.forget_requests()
     yield name
-    simulator.control.clear_faults()
-    forget([name])
+    control.clear_faults()
+    control.configure(name, roles=list(ALL_ROLES))
+    graph_for(customer).forget_token()
 
 
 def read(slug: str, at: datetime = NOW):

@@ -40,6 +40,7 @@ from tests.privacy.azure import SeenAzure, read_azure
 from tests.privacy.canaries import Marks, disguises
 from tests.privacy.outcomes import carry_outcomes
 from tests.privacy.score import CONTROL, read_score
+from tests.privacy.weak import SeenWeak, read_weak, tell_findings
 
 CONSTRUCTED = "microsoft/alerts_v2-all-48-evidence-types-constructed"
 LEGACY = "microsoft/legacy-alert-get-beta"
@@ -71,6 +72,7 @@ class Scenario:
     live: LiveUser = field(default_factory=LiveUser)
     commented: Commented | None = None
     azure: SeenAzure | None = None
+    weak: SeenWeak | None = None
 
     def evidence_alerts(self) -> list[dict]:
         """Every evidence type with all fields planted: as Microsoft spells its lists, and not."""
@@ -235,7 +237,9 @@ class Scenario:
         self.commented = carry_outcomes(self.simulator, self.processes, self.marks, self.slug)
         self.score = read_score(self.simulator, self.processes, self.marks, self.slug)
         self._look_at_pages()
+        weak = read_weak(self.simulator, self.marks, reread(self.slug))
         self.azure = read_azure(self.simulator, self.marks, reread(self.slug))
+        self.weak = tell_findings(self.simulator, reread(self.slug), weak)
 
     def _make_webhook(self) -> None:
         """Of every event, for a receiver that is not there."""

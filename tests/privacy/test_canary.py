@@ -134,6 +134,13 @@ def test_everything_happened(simulator, scenario):
     assert (azure.resources, azure.by_listing, azure.findings) == (2, 1, 2)
     assert scenario.marks.word in azure.with_names
     assert scenario.marks.word not in azure.without
+    weak = scenario.weak
+    assert weak is not None
+    reading = weak.run.reading
+    assert (reading.weaknesses, reading.rows, reading.unread) == (1, 2, 2)
+    assert len(weak.run.exposure.settled.opened) == 1
+    assert "CVE-2025-48384" in weak.tickets
+    assert scenario.marks.word in weak.tickets, "names are in the ticket"
     assert scenario.commented is not None
     assert scenario.commented.where == ("ticket", "microsoft")
     with scope(reread(scenario.slug)):

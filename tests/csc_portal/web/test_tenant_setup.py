@@ -12,6 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import AssetClass, Case
+from posture.findings import Found, settle
+from posture.models import ScoreDay, Weakness
 from simulator import Simulator
 from tenants.models import (
     AuditEntry,
@@ -297,11 +299,20 @@ def test_off_boarding_stops_and_erasing_forgets(admin: Client, tenant: Tenant) -
 
 def test_the_export_holds_what_is_stored(sign_in, world: World) -> None:
     tenant = world.tenants["qa"]
+    now = timezone.now()
+    with scope(tenant):
+        for cve in ("CVE-2020-1472", "CVE-2021-44228"):
+            Weakness.objects.create(
+                cve=cve, severity=4, exposed=1, generation=1, first_seen_at=now, read_at=now
+            )
+        ScoreDay.objects.create(day=now.date(), current=1, most=2, read_at=now)
+        settle("score_dropped", [Found("score", 3, "It fell")], now)
     answer = sign_in("admin").get("/tenants/qa/export.jsonl")
     assert answer["Content-Type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
     kinds = {line["kind"] for line in lines}
-    assert {"tenant", "case", "alert", "audit"} <= kinds
+    assert {"tenant", "case", "alert", "audit", "finding", "score_day"} <= kinds
+    assert sum(line["kind"] == "weakness" for line in lines) == 2
     with scope(tenant):
         assert sum(line["kind"] == "case" for line in lines) == Case.objects.count()
     text = json.dumps(lines)
