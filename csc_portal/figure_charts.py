@@ -12,7 +12,7 @@ LABEL_WIDTH = 270
 LONGEST_LABEL = 44
 ROW = 28
 VALUE_WIDTH = 96
-COLUMN_HEIGHT, AXIS = 150, 22
+COLUMN_HEIGHT, AXIS, MARK_WIDTH = 150, 22, 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,11 @@ class Column:
     @property
     def middle(self) -> float:
         return round(self.x + self.width / 2, 1)
+
+    @property
+    def mark_x(self) -> float:
+        """Words at either end stay within the picture."""
+        return min(max(self.middle, MARK_WIDTH / 2), WIDTH - MARK_WIDTH / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,10 @@ class Line:
     query: str
 
     @property
+    def full_name(self) -> str:
+        return f"{self.tenant}: {self.name}" if self.tenant else self.name
+
+    @property
     def label(self) -> tuple[str, uuid.UUID]:
         """Of an entity, for the filter `pseudonym`."""
         return (self.figure.more, uuid.UUID(self.figure.key))
@@ -149,7 +153,7 @@ def _detections(view: View) -> dict[str, Any]:
     )  # fmt: skip
     drawn = [
         (
-            f"{line.name} ({line.tenant})" if line.tenant else line.name, line.figure.share,
+            line.full_name, line.figure.share,
             line.figure.interval, f"{line.figure.false_positive} of {line.figure.judged}",
         )
         for line in lines[:DRAWN]
@@ -236,8 +240,8 @@ def _sources(view: View) -> dict[str, Any]:
     )  # fmt: skip
     drawn = [
         (
-            f"{line.name} ({line.tenant})" if line.tenant else line.name, line.figure.cases,
-            f"{line.figure.cases:,} cases",
+            line.full_name, line.figure.cases,
+            f"{line.figure.cases:,}",
         )
         for line in lines[:DRAWN]
     ]  # fmt: skip

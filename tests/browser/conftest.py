@@ -15,9 +15,11 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from csc_portal.embedded.processes import free_port
+from csc_portal.lake_due import run_lake
 from csc_portal.pipeline import run_tenant
 from csc_portal.score import run_score
-from tenants.models import Grant, PublicFeed, Tenant, User
+from tenants.models import CaseFigure, Grant, PublicFeed, Tenant, User
+from tenants.scope import scope
 from tests.lab import Processes, customer, forget, wait_for
 from tests.posture.lab import read as read_azure
 from tests.posture.lab import read_threats, set_rule
@@ -54,6 +56,7 @@ def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             run_score(tenants[0], timezone.now())
             set_rule(tenants[0])
             read_azure(tenants[0])
+            count(tenants[0])
             read_threats(tenants[0], simulator.url)
             people = [
                 _person("browse-analyst", "analyst", tenants),
@@ -71,6 +74,16 @@ def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             PublicFeed.objects.filter(kind=PublicFeed.Kind.NEWS).delete()
             connection.close()
             del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def count(tenant: Tenant) -> None:
+    """Its lake and what is counted of it; verdicts of people are too few yet, so one is made up."""
+    run_lake(tenant, timezone.now())
+    judged = {"cases": 40, "false_positive": 27, "expected": 4, "true_positive": 3}
+    with scope(tenant):
+        CaseFigure.objects.create(
+            tenant_id=tenant.pk, topic="detection", days=30, key="Made up", more="none", **judged
+        )
 
 
 def _person(name: str, role: str, tenants: list[Tenant] | None = None) -> str:

@@ -36,6 +36,7 @@ PAGES = {
         "/tenants/browse-one/setup/priority/", "/tenants/browse-one/setup/promises/",
         "/tenants/browse-one/setup/end/", "/health/",
     ),
+    "analytics": ("/analytics/", "/analytics/times/", "/analytics/sources/"),
     "azure": (
         "/coverage/", "/coverage/browse-one/?state=any", "/coverage/browse-two/",
         "/tenants/browse-one/setup/coverage/",

@@ -329,8 +329,8 @@ class Scenario:
         self.found = web.post("/search/", text=self.person)
         score = f"/secure-score/{self.slug}/"
         self.steps = web.get(f"{score}{CONTROL}/")
-        for path in ("/", "/chain/", "/health/", "/audit/", f"/tenants/{self.slug}/", score,
-                     "/secure-score/", "/findings/"):  # fmt: skip
+        for path in ("/", "/analytics/", "/analytics/entities/", "/chain/", "/health/", "/audit/",
+                     f"/tenants/{self.slug}/", score, "/secure-score/", "/findings/"):  # fmt: skip
             web.get(path)
         web.get(f"/?text={self.person}")
         for case in cases[:3]:

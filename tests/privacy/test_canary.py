@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import redis
 from django.conf import settings
@@ -15,6 +17,9 @@ from django.conf import settings
 from alerts.models import Alert
 from csc_portal.celery import app
 from csc_portal.embedded.programs import postgres_program
+from csc_portal.lake_run import lake_store
+from lake.manifest import folder_of
+from lake.schema import TABLES
 from tenants.models import WebhookDelivery
 from tenants.scope import scope
 from tests.environment import HOME, SIMULATOR
@@ -165,6 +170,28 @@ def test_the_database(scenario, wanted, control_marks):
             admin.execute("DROP TABLE public.planted")
     assert any("/base/" in hit for hit in files), "tables"
     assert any("/pg_wal/" in hit for hit in files), "write-ahead log"
+
+
+def test_the_lake(scenario, wanted, control_marks):
+    """Its files as they are, and what their columns hold when they are read."""
+    done = scenario.processes.manage("lake", "export", scenario.slug, "--json")
+    assert done.returncode == 0, done.stderr
+    store = lake_store()
+    folder = folder_of(str(reread(scenario.slug).public_id))
+    paths = list(store.files(folder))
+    parts = [path for path in paths if path.endswith(".parquet")]
+    assert {path.split("/")[1] for path in parts} == set(TABLES)
+    assert wanted.in_files([Path(store.full(path)) for path in paths]) == []
+    assert wanted.hits(b"\n".join(decoded(store.full(path)) for path in parts)) == []
+    planted = pa.table({"title": [control_marks.like("a@b")] * 5})
+    pq.write_table(planted, store.full("planted.parquet"), compression="zstd")
+    assert search_of(control_marks).hits(decoded(store.full("planted.parquet")))
+    store.delete("planted.parquet")
+
+
+def decoded(path: str) -> bytes:
+    """Every value of a file of the lake, decompressed, with the names of its columns."""
+    return repr(pq.read_table(path).to_pylist()).encode()
 
 
 def test_the_broker_with_tasks_waiting(scenario, wanted, control_marks):

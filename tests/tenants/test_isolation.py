@@ -16,7 +16,7 @@ from alerts.models import Alert, Case
 from alerts.prepare import prepare_page
 from posture.findings import Found, settle
 from tenants.audit import record
-from tenants.models import AuditEntry, MovedCase, QueueEntry, QueueTombstone, Tenant
+from tenants.models import AuditEntry, CaseFigure, MovedCase, QueueEntry, QueueTombstone, Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
 from tenants.scope import WrongScope, granted, scope
 from tests.alerts.documents import alert, user
@@ -30,6 +30,7 @@ def fill(tenant: Tenant, key: str) -> None:
         store_page(tenant.pk, page, "test")
         MovedCase.objects.create(public_id=uuid4(), tenant_id=tenant.pk, target=uuid4())
         QueueTombstone.objects.create(public_id=uuid4(), tenant_id=tenant.pk, change=1)
+        CaseFigure.objects.create(topic="day", days=7, tenant_id=tenant.pk, key="x", cases=1)
         settle("tested", [Found("one", 2, "Tested")], timezone.now())
 
 
@@ -80,6 +81,7 @@ ATTACKS = {
     "another tenant's finding": "INSERT INTO tenants_findingentry (public_id, tenant_id, kind, "
     "severity, summary, opened_at, changed_at) "
     "VALUES (gen_random_uuid(), {other_id}, 'x', 1, '', now(), now())",
+    "another tenant's figures": "UPDATE tenants_casefigure SET tenant_id = {other_id}",
     "the other's scores": "SELECT controls FROM t_qatest.posture_scoreday",
     "the other's findings": "SELECT facts FROM t_qatest.posture_finding",
     "the other's resources": "SELECT type FROM t_qatest.posture_azureresource",
@@ -178,6 +180,7 @@ def test_no_table_of_another_tenant_nor_of_the_portal_can_be_read(both):
         "SELECT tenant_id FROM tenants_movedcase",
         "SELECT tenant_id FROM tenants_queuetombstone",
         "SELECT tenant_id FROM tenants_findingentry",
+        "SELECT tenant_id FROM tenants_casefigure",
         "SELECT tenant_id FROM public.tenants_queueentry WHERE true OR tenant_id > 0",
     ],
 )
