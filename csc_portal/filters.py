@@ -5,6 +5,7 @@ An unknown value is a problem that the page shows; it never widens what is asked
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -24,6 +25,8 @@ SEVERITY_RANKS = {name: rank for rank, name in enumerate(SEVERITIES)}
 PILLAR_BITS = {name: 1 << bit for bit, name in enumerate(PILLARS)}
 VERDICTS = {"none": "", **{value: value for value in Case.Verdict.values}}
 ASSIGNEES = ("me", "none", "anyone")
+USER_ID = r"[1-9][0-9]{0,8}"
+"""Besides these, somebody's number is an assignee."""
 DUE = {
     "breached": "q.due_at < now()",
     "soon": "q.due_at >= now() AND q.due_at < now() + interval '1 hour'",
@@ -186,8 +189,9 @@ class Condition:
 def walked(wanted: Filter, me: int) -> Condition:
     """What an index serves. `me` is the user for whom `assignee=me` holds."""
     met = _status(wanted)
-    if wanted.assignee == "me":
-        met &= Condition("q.assignee_id = %s", (me,))
+    if wanted.assignee and wanted.assignee not in ("none", "anyone"):
+        person = me if wanted.assignee == "me" else int(wanted.assignee)
+        met &= Condition("q.assignee_id = %s", (person,))
     if wanted.since:
         met &= Condition("q.last_activity_at >= %s", (datetime.fromisoformat(wanted.since),))
     if wanted.until:
@@ -258,7 +262,7 @@ def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_choice(name: str, value: str, problems: list[str]) -> bool:
-    if value in _CHOICES[name]:
+    if value in _CHOICES[name] or (name == "assignee" and re.fullmatch(USER_ID, value)):
         return True
     problems.append(f"'{value[:30]}' is no {name}. Choose of: {', '.join(_CHOICES[name])}.")
     return False

@@ -25,8 +25,7 @@ SELECT CASE WHEN grouping(source) = 0 THEN 'source' WHEN grouping(verdict) = 0 T
 FROM (
   SELECT q.source, CASE q.verdict WHEN '' THEN 'none' ELSE q.verdict END AS verdict,
     CASE WHEN q.is_vip THEN 'yes' ELSE 'no' END AS vip, CASE {_DUE} END AS sla,
-    CASE q.assignee_id WHEN %s THEN 'me' ELSE
-      CASE WHEN q.assignee_id IS NULL THEN 'none' ELSE 'others' END END AS assignee,
+    CASE q.assignee_id WHEN %s THEN 'me' ELSE coalesce(q.assignee_id::text, 'none') END AS assignee,
     CASE q.ticket_ref WHEN '' THEN 'no' ELSE 'yes' END AS ticket,
     CASE WHEN {IS_SNOOZED} THEN 'yes' ELSE 'no' END AS snoozed
   FROM tenants_queueentry q WHERE q.tenant_id = ANY(%s) AND q.status < 2
@@ -57,8 +56,18 @@ class FacetCounts:
 
     def of(self, name: str, value: str) -> int:
         if (name, value) == ("assignee", "anyone"):
-            return self.of(name, "me") + self.of(name, "others")
+            return self.of(name, "me") + sum(self.colleagues.values())
         return self.numbers.get((name, value), 0)
+
+    @property
+    def colleagues(self) -> dict[int, int]:
+        """Other people who have cases: user id -> open cases, most first."""
+        found = {
+            int(value): count
+            for (name, value), count in self.numbers.items()
+            if name == "assignee" and value.isdecimal()
+        }
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def facet_counts(tenant_ids: Sequence[int], me: int) -> FacetCounts:

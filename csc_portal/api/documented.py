@@ -11,7 +11,7 @@ from csc_portal.api import shapes
 from csc_portal.api.filtering import SINGLE
 from csc_portal.api.pages import DEFAULT_LIMIT, MOST
 from csc_portal.api.problems import KINDS, TITLES, body_of
-from csc_portal.filters import LONGEST_TEXT, choices_of
+from csc_portal.filters import ASSIGNEES, LONGEST_TEXT, USER_ID, choices_of
 
 ALWAYS = (401, 404, 405, 406, 429)
 OF_POST = (400, 409, 413, 415, 422, 503)
@@ -61,6 +61,10 @@ FILTER = (
     *(
         _parameter(name, type=str, enum=list(values), many=name not in SINGLE)
         for name, values in choices_of().items()
+        if name != "assignee"
+    ),
+    _parameter(
+        "assignee", type={"type": "string", "pattern": f"^({'|'.join(ASSIGNEES)}|{USER_ID})$"}
     ),
     _parameter("q", type={"type": "string", "maxLength": LONGEST_TEXT}),
     _parameter("entity", type=OpenApiTypes.UUID),

@@ -49,9 +49,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
+    """`later`: where options come after the page, the id of their list."""
+
     label: str
     options: list[Option]
     is_open: bool = True
+    later: str = ""
 
     @property
     def is_used(self) -> bool:
@@ -74,6 +77,7 @@ class Counters:
     rows: list[tuple[str, list[Cell]]]
 
 
+MOST_COLLEAGUES = 15
 SHOWN_SEVERITIES = ("high", "medium", "low", "informational")
 
 
@@ -145,7 +149,7 @@ def facets(
                 for name in PILLAR_BITS
             ],
         ),
-        _plain("Assignee", "assignee", ASSIGNEE_LABELS, wanted),
+        replace(_plain("Assignee", "assignee", ASSIGNEE_LABELS, wanted), later="colleagues"),
         _tenants(wanted, busiest, tenants),
         _plain("SLA", "sla", SLA_LABELS, wanted),
         _plain("VIP", "vip", VIP_LABELS, wanted, is_open=bool(wanted.vip)),
@@ -161,6 +165,21 @@ def facets(
             bool(wanted.closed_by),
         ),
         _plain("Snoozed", "snoozed", SNOOZED_LABELS, wanted, is_open=bool(wanted.snoozed)),
+    ]
+
+
+def colleagues(
+    wanted: Filter, numbers: Mapping[int, int], names: Mapping[int, str]
+) -> list[Option]:
+    """Other people with open cases, most first; also the one that was chosen and has none."""
+    chosen = int(wanted.assignee) if wanted.assignee.isdecimal() else 0
+    shown = list(numbers)[:MOST_COLLEAGUES]
+    if chosen and chosen not in shown:
+        shown.append(chosen)
+    return [
+        Option(names[pk], _url(wanted, "assignee", str(pk)), pk == chosen, numbers.get(pk, 0))
+        for pk in shown
+        if pk in names
     ]
 
 

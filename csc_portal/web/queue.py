@@ -16,11 +16,12 @@ from csc_portal.charts import Hour
 from csc_portal.columns import COLUMNS, FIRST, Column, chosen
 from csc_portal.filters import ANY, Filter
 from csc_portal.ordering import ORDERINGS
+from csc_portal.people import people
 from csc_portal.queue import Changes, Page
-from csc_portal.tallies import facet_counts, tab_counts
+from csc_portal.tallies import FacetCounts, facet_counts, tab_counts
 from csc_portal.views import View, views_of
 from csc_portal.web.desk import Desk, desk_of, user_of
-from csc_portal.web.facets import counted, counters, facets
+from csc_portal.web.facets import Option, colleagues, counted, counters, facets
 from csc_portal.web.lines import cases_of_entity, filter_of, lines, problems
 from tenants.models import Tenant, User
 from tenants.roles import Right
@@ -178,8 +179,20 @@ def queue_tallies(request: HttpRequest) -> HttpResponse:
         "tabs": list(zip(views, numbers, strict=True)),
         "options": [(option, found.of(option.name, option.value)) for option in options],
         "is_cut": found.is_cut,
+        "colleagues": _colleagues(wanted, found, desk),
     }
     return render(request, "queue/_tallies.html", context)
+
+
+def _colleagues(wanted: Filter, found: FacetCounts, desk: Desk) -> list[Option]:
+    """Nobody is named to whom the provider's people are not."""
+    refs = [desk.rights.tenants[pk] for pk in desk.ids]
+    if not refs or not all(ref.sees_provider for ref in refs):
+        return []
+    named = people(
+        [*found.colleagues, int(wanted.assignee) if wanted.assignee.isdecimal() else None]
+    )
+    return colleagues(wanted, found.colleagues, named.names(refs[0]))
 
 
 @require_safe

@@ -272,7 +272,7 @@ PINNED = {
     "cases/{case}": 6,
     "alerts?case={case}": 7,
     "alerts?tenant=qa&source_ref=qa-0": 5,
-    "entities/{entity}": 11,
+    "entities/{entity}": 12,
     "tenants": 4,
     "tenants/qa": 13,
     "tenants/qa/workers": 4,

@@ -38,7 +38,7 @@ def test_the_address_survives_a_round_trip(query: str) -> None:
         ("status=open", "'open' is no status"),
         ("severity=critical", "'critical' is no severity"),
         ("pillar=network", "Choose of: identity, device"),
-        ("assignee=7", "'7' is no assignee"),
+        ("assignee=-7", "'-7' is no assignee"),
         ("verdict=true", "no verdict"),
         ("closed_by=people", "no closed_by"),
         ("ticket=maybe", "no ticket"),

@@ -7,9 +7,12 @@ import uuid
 
 import pytest
 
+from alerts import triage
+from alerts.models import Case
 from csc_portal.columns import COLUMNS, FIRST, chosen
 from csc_portal.views import MOST_OWN
 from tenants.models import SavedView, Tenant, TenantGroup, User
+from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
 
 
@@ -102,6 +105,24 @@ class TestViews:
         assert re.search(r'id="count-assignee-none"[^>]*>9<', text)
         assert re.search(r'id="count-vip-yes"[^>]*>0<', text)
         assert re.search(r'id="count-source-microsoftdefenderxdr"[^>]*>9<', text)
+
+    def test_colleagues_with_cases_are_named_but_not_to_customers(
+        self, sign_in, world: World
+    ) -> None:
+        tenant, case = world.tenants["qa"], world.cases["qa"]
+        lead = sign_in("lead", tenant, name="anna.lead").person
+        with scope(tenant):
+            version = Case.objects.get(pk=case.pk).version
+            triage.assign(tenant.pk, {case.pk: version}, actor_id=lead.pk, assignee_id=lead.pk)
+        client = sign_in("analyst", tenant)
+        text = client.get("/queue/tallies/").content.decode()
+        assert re.search(rf'href="[^"]*assignee={lead.pk}"', text)
+        assert '<span class="facet-label">anna.lead</span>' in text
+        page = client.get(f"/?assignee={lead.pk}").content.decode()
+        assert page.count('<tr id="case-') == 1
+        assert "is no assignee" in client.get("/?assignee=0").content.decode()
+        customer = sign_in("customer_ciso", tenant)
+        assert f"assignee={lead.pk}" not in customer.get("/queue/tallies/").content.decode()
 
 
 class TestColumns:
