@@ -22,6 +22,7 @@ from posture.models import (
     WatchRule,
     Weakness,
 )
+from reports.models import Report
 from tenants.models import AuditEntry, Tenant
 from tenants.scope import scope
 from ticketing.models import Ticket
@@ -36,7 +37,7 @@ TABLES: dict[str, type[Model]] = {
     "case": Case, "alert": Alert, "event": CaseEvent, "ticket": Ticket, "finding": Finding,
     "score_day": ScoreDay, "control": ControlProfile, "watch_rule": WatchRule,
     "exemption": Exemption, "subscription": AzureSubscription, "resource": AzureResource,
-    "weakness": Weakness,
+    "weakness": Weakness, "report": Report,
 }  # fmt: skip
 
 

@@ -18,8 +18,10 @@ from reports.kept import MOST_ASKED, NotOver, document_of, keep, renew, reports_
 from reports.links import MOST_LINKS, TooMany, address_of, make_link, open_link, revoke
 from reports.models import Report, ReportLink
 from reports.periods import Period, Plan, last_month, this_month
-from tenants.models import AuditEntry, Tenant
+from simulator import Simulator
+from tenants.models import AuditEntry, Tenant, TicketConnection
 from tenants.scope import scope
+from tests.lab import new_slug
 from tests.reports.lab import INSTANT, MADE_AT, OCTOBER, ZONE, fill
 from ticketing.adapters import TicketDraft, TicketRef
 
@@ -271,6 +273,32 @@ def test_what_fails_is_tried_again_and_what_is_refused_is_shown(
     assert ask_for_ticket(old, report, MADE_AT, actor="lead")
     send(old, report.pk, desk, 30, MADE_AT)  # type: ignore[arg-type]
     assert (desk.created, state(old, report)[0], report.problem) == (1, "sent", "")
+
+
+def test_in_a_real_ticket_system_it_is_found_again(
+    old: Tenant, simulator: Simulator, settings: Any
+) -> None:
+    """The ticket is opened, but the answer is lost."""
+    settings.PORTAL_URL = "https://portal.example"
+    slug = new_slug("report")
+    given = simulator.control.add_directory(slug, stories=False, populate=False)
+    url = f"{given['ticketing_url']}/freshservice/{slug}"
+    TicketConnection.objects.create(
+        tenant=old, system="freshservice", url=url, secret_name=given["ticketing_secret"]
+    )
+    Tenant.objects.filter(pk=old.pk).update(report_plan={**old.report_plan, "send": "ticket"})
+    simulator.control.fault(
+        "status", service="freshservice", method="POST", directory=slug, status=500, body={},
+        when="after", count=1,
+    )  # fmt: skip
+    for _ in range(3):
+        run_reports(Tenant.objects.select_related("ticketing").get(pk=old.pk), MADE_AT)
+    [ticket] = simulator.control.tickets(slug)
+    [report] = reports_of(old)
+    assert ticket["subject"].startswith("Security report October 2026: QA")
+    assert ticket["tags"] == ["csc-portal", "report", reference_of(report)]
+    assert "https://portal.example/r/" in ticket["description"]
+    assert (report.delivery, report.ticket_ref) == ("sent", str(ticket["id"]))
 
 
 # --- the monthly turn -----------------------------------------------------------------------------
