@@ -34,7 +34,7 @@ STATES = {
     "unwatched": "Not watched",
     "exempt": "Exempt, for a reason and a time",
     "ignored": "Kinds that need no watching",
-    "unknown": "Not known: tags could not be read",
+    "unknown": "Not known: no rule yet, or tags not readable",
 }
 NONE = "\N{EN DASH}"
 

@@ -125,9 +125,10 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     assert troubles == []
 
 
-def sign_in(page: Page, name: str) -> None:
+def sign_in(page: Page, name: str, heading: str = "Queue") -> None:
+    """`heading`: of the page that it leads to."""
     page.goto("/account/login/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Queue").wait_for()
+    page.get_by_role("heading", name=heading, exact=True).wait_for()

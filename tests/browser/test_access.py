@@ -52,6 +52,11 @@ PAGES = {
         "/news/browse-one/", "/findings/{finding}/", "/settings/feeds/",
         "/settings/finding-tickets/",
     ),
+    "reports": (
+        "/reports/", "/reports/browse-one/", "/reports/browse-one/?first=2026-09-01&last=2026-09-09",
+        "/reports/browse-one/?first=2026-09-09&last=2026-09-01",
+        "/tenants/browse-one/setup/reports/", "/settings/branding/", "/r/x/",
+    ),
     "settings": (
         "/settings/rules/", "/settings/rules/new/", "/settings/detections/",
         "/settings/detections/new/", "/settings/installation/", "/settings/access/",

@@ -40,7 +40,14 @@ def test_a_visit(page: Page, site: Site, ciso: str) -> None:
     page.on(
         "request", lambda one: None if one.url.startswith(site.url) else foreign.append(one.url)
     )
-    sign_in(page, ciso)
+    sign_in(page, ciso, "Security report")
+    report = look(page, site)
+    assert "so far" in report
+    assert "alerts came in" in report
+    with page.expect_download() as loading:
+        page.get_by_role("link", name="PDF", exact=True).first.click()
+    assert loading.value.suggested_filename.endswith(".pdf")
+    page.goto("/")
     queue = look(page, site)
     assert page.locator(ROWS).count() > 5
     assert "the provider's analyst" in queue
