@@ -53,7 +53,8 @@ PAGES = {
         "/settings/finding-tickets/",
     ),
     "reports": (
-        "/reports/", "/reports/browse-one/", "/reports/browse-one/?first=2026-09-01&last=2026-09-09",
+        "/reports/", "/reports/browse-one/",
+        "/reports/browse-one/?first=2026-09-01&last=2026-09-09",
         "/reports/browse-one/?first=2026-09-09&last=2026-09-01",
         "/tenants/browse-one/setup/reports/", "/settings/branding/", "/r/x/",
     ),
