@@ -28,6 +28,13 @@ _TAKEN = {
 }
 
 
+_REASONS = {
+    "resolve": ("", *FALSE_POSITIVE_REASONS),
+    "judge": ("", *FALSE_POSITIVE_REASONS),
+    "severity": tuple(SEVERITY_REASONS),
+}
+
+
 class Strict(s.Serializer[Any]):
     """Knows its fields and no other."""
 
@@ -81,15 +88,40 @@ class Bulk(Action):
 
 
 class Comment(Strict):
-    text = s.CharField(max_length=LONGEST)
+    text = s.RegexField(r"\S", max_length=LONGEST)
     to_microsoft = s.BooleanField(default=False)
 
 
 class Lookup(Strict):
-    text = s.CharField(min_length=2, max_length=200, help_text="An address, account, host or name")
+    text = s.RegexField(
+        r"\S[\s\S]*\S", max_length=200, help_text="An address, account, host or name"
+    )
     tenants = s.ListField(
         child=s.SlugField(max_length=40), required=False, max_length=200, help_text="Slugs"
     )
+
+
+def by_order(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of Action or Bulk as one of several, each with what its `do` takes and needs."""
+    fields = schema["properties"]
+    always = [name for name in schema["required"] if name != "do"]
+    found = []
+    for do in DO:
+        taken = {name: fields[name] for name in (*always, *_TAKEN.get(do, ()))}
+        if do in _REASONS:
+            taken["reason"] = {"type": "string", "enum": list(_REASONS[do])}
+        if do == "resolve":
+            taken["verdict"] = {"type": "string", "enum": list(VERDICTS)}
+        found.append(
+            {
+                "type": "object",
+                "title": do,
+                "properties": {"do": {"type": "string", "enum": [do]}, **taken},
+                "required": ["do", *always, *_NEEDED.get(do, ())],
+                "additionalProperties": False,
+            }
+        )
+    return {"oneOf": found}
 
 
 def order_fields(data: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import JSONRenderer
@@ -31,6 +30,7 @@ from csc_portal.api.formats.documents import AlertDocument, CaseDocument, Thing
 from csc_portal.api.formats.plain import csv_lines, gathered, ndjson
 from csc_portal.api.keys import again, rights_of_key
 from csc_portal.api.problems import FieldError, bad_fields
+from csc_portal.api.records import time_of
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from csc_portal.filters import Filter
@@ -160,7 +160,7 @@ class AlertExport(ExportView):
     def get(self, request: Request) -> StreamingHttpResponse:
         kind = self.format()
         tenants = self.seen(self.tenants())
-        since, until = self._time("since"), self._time("until")
+        since, until = (time_of(request.query_params, name) for name in ("since", "until"))
         found = chain.from_iterable(
             guarded(self.key, tenants, alert_batches(tenants, since, until))
         )
@@ -174,18 +174,6 @@ class AlertExport(ExportView):
             (ocsf.detection_finding, ecs.alert_document),
         )  # fmt: skip
         return self.streamed(kind, "alerts", len(tenants), content)
-
-    def _time(self, name: str) -> datetime | None:
-        text = self.request.query_params.get(name)
-        if text is None:
-            return None
-        try:
-            at = parse_datetime(text)
-        except ValueError:
-            at = None
-        if at is None or at.tzinfo is None:
-            raise bad_fields(FieldError(name, "A time as 2026-03-01T09:00:00Z."))
-        return at
 
 
 def _written(

@@ -32,7 +32,7 @@ from tenants.scope import scope
 from ticketing.models import Delivery, Ticket
 
 CASE = OpenApiParameter("case", OpenApiTypes.UUID, "query", description="Of this case alone")
-FIRST_YEAR = 2000
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 LONGEST_REPORT = timedelta(days=31)
 
 
@@ -161,15 +161,14 @@ def uuid_of(query: QueryDict, name: str) -> uuid.UUID | None:
 
 
 def time_of(query: QueryDict, name: str) -> datetime | None:
-    """Raises Problem. Without a zone it is UTC."""
+    """Raises Problem. Without a zone it is UTC; nothing is older than FIRST."""
     if name not in query:
         return None
     try:
         at = datetime.fromisoformat(query[name])
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-        if at.year < FIRST_YEAR:
-            raise ValueError("before anything")
-        return at
-    except (ValueError, OverflowError):
+    except ValueError:
         told = "This is no time. Write it as 2026-11-20T08:00:00Z."
         raise bad_fields(FieldError(name, told)) from None
+    if not FIRST.year < at.year < LAST.year:  # also what has no place in UTC
+        return FIRST if at.year <= FIRST.year else LAST
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

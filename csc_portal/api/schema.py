@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 
+from csc_portal.api.asked import by_order
 from csc_portal.api.problems import KINDS, MEDIA_TYPE, body_of
 
 DESCRIPTION = """\
@@ -52,8 +53,11 @@ def document() -> dict[str, Any]:
                 status: _finished(status, response, problems)
                 for status, response in sorted(operation["responses"].items())
             }
-    for name in ("Action", "Bulk", "Comment", "Lookup"):
-        found["components"]["schemas"][name]["additionalProperties"] = False
+    schemas = found["components"]["schemas"]
+    for name in ("Comment", "Lookup", "Made"):
+        schemas[name]["additionalProperties"] = False
+    for name in ("Action", "Bulk"):
+        schemas[name] = by_order(schemas[name])
     found["components"]["responses"] = dict(sorted(problems.items()))
     plain: dict[str, Any] = orjson.loads(orjson.dumps(found, default=str))
     return plain
