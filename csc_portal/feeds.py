@@ -32,6 +32,11 @@ EVERY = {
     Kind.NEWS: timedelta(hours=1),
 }
 LARGEST = {Kind.KEV: 16 * 2**20, Kind.EPSS: 32 * 2**20, Kind.NEWS: 4 * 2**20}
+TITLES = {
+    Kind.KEV: "CISA's list of known exploited vulnerabilities",
+    Kind.EPSS: "EPSS, how likely exploitation is",
+}
+NAMES = {Kind.KEV: "CISA", Kind.EPSS: "FIRST", Kind.NEWS: "The feed"}
 STUCK_AFTER = timedelta(minutes=10)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
 
@@ -48,7 +53,7 @@ def known_feeds() -> list[PublicFeed]:
     """All of them; those of the settings are made on the way."""
     for kind, url in ((Kind.KEV, settings.KEV_URL), (Kind.EPSS, settings.EPSS_URL)):
         PublicFeed.objects.get_or_create(
-            kind=kind, defaults={"name": Kind(kind).label, "is_on": bool(url)}
+            kind=kind, defaults={"name": TITLES[kind], "is_on": bool(url)}
         )
     for url in settings.NEWS_FEEDS:
         name = urlsplit(url).hostname or "News"
@@ -94,7 +99,7 @@ def _download(feed: PublicFeed) -> Download:
     is_news = kind == Kind.NEWS
     return download(
         url_of(feed),
-        name="The feed" if is_news else kind.label.partition(":")[0],
+        name=NAMES[kind],
         max_bytes=LARGEST[kind],
         etag=feed.etag,
         last_modified=feed.last_modified,

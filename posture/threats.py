@@ -40,8 +40,8 @@ WHERE (tenants_exploitscore.score, tenants_exploitscore.percentile)
   IS DISTINCT FROM (excluded.score, excluded.percentile)
 """
 EXPLOITED = """
-SELECT w.cve, w.severity, w.exposed, w.products, k.name, k.added_on, k.due_on, k.by_ransomware,
-  e.score
+SELECT w.cve, w.severity, w.exposed, ARRAY(SELECT jsonb_array_elements_text(w.products)),
+  k.name, k.added_on, k.due_on, k.by_ransomware, e.score
 FROM posture_weakness w JOIN tenants_knownexploited k ON k.cve = w.cve
 LEFT JOIN tenants_exploitscore e ON e.cve = w.cve
 ORDER BY k.by_ransomware DESC, w.severity DESC, w.exposed DESC, w.cve

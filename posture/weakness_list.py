@@ -19,7 +19,8 @@ WHERE CASE %s WHEN 'exploited' THEN k.cve IS NOT NULL
   AND (%s = '' OR w.cve ILIKE %s OR w.products::text ILIKE %s)
 """
 PAGE = f"""
-SELECT w.cve, w.severity, w.cvss, w.exposed, w.exploit, w.published_on, w.products, w.first_seen_at,
+SELECT w.cve, w.severity, w.cvss, w.exposed, w.exploit, w.published_on,
+  ARRAY(SELECT jsonb_array_elements_text(w.products)), w.first_seen_at,
   k.cve IS NOT NULL, coalesce(k.by_ransomware, false), k.due_on, k.name, e.score {_FROM}
 ORDER BY coalesce(k.by_ransomware, false) DESC, (k.cve IS NOT NULL) DESC, w.severity DESC,
   e.score DESC NULLS LAST, w.exposed DESC, w.cve LIMIT %s OFFSET %s

@@ -53,7 +53,7 @@ PAGES = (
         "o",
         ("score-tenant", "score-control", "score-state"),
     ),
-    Page("Vulnerabilities", "vulnerabilities", "bug", "v", ("vulnerabilities-tenant",)),
+    Page("Vulnera\u00adbilities", "vulnerabilities", "bug", "v", ("vulnerabilities-tenant",)),
     Page("News", "news", "news", "n", ("news-tenant",)),
     Page("Analytics", "analytics", "dashboard", "y", ("analytics-tab",)),
     Page("Azure coverage", "azure", "cloud", "z", ("azure-tenant", "azure-names")),

@@ -30,6 +30,7 @@ class FeedForm(forms.ModelForm):
     class Meta:
         model = PublicFeed
         fields = ["name", "url"]
+        labels = {"url": "Address"}
         help_texts = {"url": "RSS, Atom or JSON Feed, by https. Private addresses are refused."}
 
     def clean_url(self) -> str:

@@ -176,7 +176,8 @@ def test_exploited_now_and_you_have_it(kev: Any, simulator: Simulator, weak: Ten
     (finding,) = findings(weak)
     assert (finding.severity, finding.size, finding.is_open) == (3, 1, True)
     assert finding.summary == "1 weakness that attackers use now; one of them on 3 devices"
-    assert finding.facts["weaknesses"][0]["cve"] == "CVE-2020-1472"
+    (told,) = finding.facts["weaknesses"]
+    assert (told["cve"], told["products"]) == ("CVE-2020-1472", ["contoso/windows_server_2019"])
     with granted([weak.pk]):
         assert FindingEntry.objects.get(public_id=finding.public_id).size == 1
     # Ransomware makes it graver, and one finding stays one.

@@ -148,6 +148,7 @@ def test_weaknesses_on_screen(sign_in, tenant: Tenant) -> None:
         assert said in shown
     exploited = viewer.get(f"{address}?which=exploited").content.decode()
     assert ("CVE-2020-1472" in exploited, "CVE-2024-1" in exploited) == (True, False)
+    assert '<td class="note-cell">contoso/100%_x</td>' in shown
     for text, count in (("100%_", 3), ("%", 3), ("_", 3), ("tvm", 1), ("\\", 0), ("0'; --", 0)):
         found = viewer.get(f"{address}weaknesses.csv", {"q": text})
         assert len(b"".join(found.streaming_content).decode().splitlines()) == 1 + count, text
