@@ -217,10 +217,10 @@ def _work_in_the_queue(page: Page) -> None:
 
 
 def _look_through_a_case(page: Page) -> None:
-    page.locator("[data-tab=alerts]").click()
+    page.locator("#tab-alerts").click()
     page.evaluate(TWO_FRAMES)
     page.wait_for_function(SETTLED)
-    page.locator("[data-tab=overview]").click()
+    page.locator("#tab-overview").click()
     page.evaluate(TWO_FRAMES)
 
 
