@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lake.manifest import windows_of
+from lake.rows import Row, rows_of
 from lake.schema import COMMON, TABLES, Table
 from lake.store import Store
 
@@ -115,11 +116,11 @@ class Lake:
         self._db.register(f"{name}_versions", held)
         self._db.execute(NEWEST.format(name=name, key=key))
 
-    def newest(self, table: Table) -> Iterator[list[tuple[object, ...]]]:
+    def newest(self, table: Table) -> Iterator[list[Row]]:
         """The newest version of every row, in no order, some thousand at a time."""
         found = self._db.table(table.name).select(*(COMMON[1].name, *table.names))
         for batch in found.to_arrow_reader(AT_ONCE):
-            yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            yield rows_of(batch, table)
 
     def keep(self, name: str, select: str, parameters: Sequence[object] = ()) -> None:
         """A table of what a statement of ours finds, for others that follow. Not for people's."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lake.manifest import Part
-from lake.schema import Table
+from lake.schema import TIME, WHOLE, Table
 from lake.store import Store
 
 Row = tuple[object, ...]
@@ -51,7 +51,7 @@ def write_part(
         with pq.ParquetWriter(stream, table.arrow, compression="zstd") as writer:
             for group in _and_then(first, groups):
                 batch = _batch(table, tenant, group)
-                checksum.add(_rows(batch, table))
+                checksum.add(rows_of(batch, table))
                 writer.write_batch(batch)
         size = stream.tell()
     return Part(path, checksum.rows, checksum.text, size)
@@ -66,21 +66,29 @@ def read_part(store: Store, path: str, table: Table) -> Iterator[list[Row]]:
     ):
         known = [name for name in names if name in file.schema_arrow.names]
         for batch in file.iter_batches(AT_ONCE, columns=known):
-            yield _rows(batch, table)
+            yield rows_of(batch, table)
 
 
 def as_stored(table: Table, rows: Sequence[Row]) -> list[Row]:
     """The rows as the lake gives them back: a whole number may have become another, say."""
-    return _rows(_batch(table, "", rows), table)
+    return rows_of(_batch(table, "", rows), table)
 
 
-def _rows(batch: pa.RecordBatch, table: Table) -> list[Row]:
+def rows_of(batch: pa.RecordBatch, table: Table) -> list[Row]:
+    """`change` and the table's columns; those that the batch lacks are null.
+
+    Times are whole microseconds since 1970: to make them `datetime` takes most of the time.
+    """
     known = set(batch.schema.names)
     columns = [
-        batch.column(name).to_pylist() if name in known else [None] * len(batch)
+        _values(batch.column(name)) if name in known else [None] * len(batch)
         for name in ("change", *table.names)
     ]
     return list(zip(*columns, strict=True))
+
+
+def _values(column: pa.Array) -> list[object]:
+    return list((column.cast(WHOLE) if column.type == TIME else column).to_pylist())
 
 
 def _batch(table: Table, tenant: str, rows: Sequence[Row]) -> pa.RecordBatch:
