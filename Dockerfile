@@ -13,11 +13,14 @@ RUN python -m scripts.static_files \
     && rm -rf node_modules static/vendor scripts
 
 FROM python:3.12-slim
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin csc
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin csc \
+    && install -d -o csc -g csc /var/lib/csc
 COPY --from=build /srv/venv /srv/venv
 COPY --from=build /srv/csc /srv/csc
 WORKDIR /srv/csc
 ENV PATH="/srv/venv/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Web and workers share what is mounted there.
+ENV LAKE_URL=/var/lib/csc/lake
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", \
