@@ -39,6 +39,7 @@ from tests.privacy.api_calls import call_api
 from tests.privacy.azure import SeenAzure, read_azure
 from tests.privacy.canaries import Marks, disguises
 from tests.privacy.outcomes import carry_outcomes
+from tests.privacy.reports import read_reports
 from tests.privacy.score import CONTROL, read_score
 from tests.privacy.weak import SeenWeak, read_weak, tell_findings
 
@@ -73,6 +74,7 @@ class Scenario:
     commented: Commented | None = None
     azure: SeenAzure | None = None
     weak: SeenWeak | None = None
+    reports: str = ""
 
     def evidence_alerts(self) -> list[dict]:
         """Every evidence type with all fields planted: as Microsoft spells its lists, and not."""
@@ -341,6 +343,7 @@ class Scenario:
         web.get("/entities/")
         web.get(f"/{self.person}/")  # 404
         call_api(web.url, analyst, self.marks, cases[0], self.person)
+        self.reports = read_reports(web.url, web.read, tenant)
 
     def queue_up(self) -> None:
         """Workers stand still while beat goes on, so that tasks lie in the broker."""
@@ -378,8 +381,11 @@ class _Browser:
         assert name in page, "signed in"
         self._token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
 
+    def read(self, url: str) -> requests.Response:
+        return self._session.get(url, timeout=30)
+
     def get(self, path: str) -> str:
-        return self._session.get(f"{self.url}{path}", timeout=30).text
+        return self.read(f"{self.url}{path}").text
 
     def post(self, path: str, **form: object) -> str:
         form["csrfmiddlewaretoken"] = self._token

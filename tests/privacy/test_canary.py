@@ -194,6 +194,13 @@ def decoded(path: str) -> bytes:
     return repr(pq.read_table(path).to_pylist()).encode()
 
 
+def test_reports_name_nobody(scenario, wanted, control_marks):
+    assert scenario.reports.count("alerts came in") >= 6, "pages and PDFs say something"
+    assert "Weaknesses that attackers use" in scenario.reports
+    assert wanted.hits(scenario.reports.encode()) == []
+    assert search_of(control_marks).hits(f"{scenario.reports}{control_marks.like('x')}".encode())
+
+
 def test_the_broker_with_tasks_waiting(scenario, wanted, control_marks):
     app.send_task("nothing", args=[control_marks.like("a@b")], queue="slow")
     wait_for(lambda: search_of(control_marks).hits(broker()), 5, "a task's arguments are seen")
