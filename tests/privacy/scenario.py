@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import requests
 
 from alerts.assets import follow_group, make_class, refresh_groups, take_list
 from alerts.live_user import LiveUser, read_user
@@ -37,6 +34,7 @@ from tests.lab import (
 )
 from tests.privacy.api_calls import call_api
 from tests.privacy.azure import SeenAzure, read_azure
+from tests.privacy.browser import PASSWORD, Browser
 from tests.privacy.canaries import Marks, disguises
 from tests.privacy.outcomes import carry_outcomes
 from tests.privacy.reports import read_reports
@@ -55,7 +53,6 @@ CLOSED = frozenset({"verdict", "remediationStatus", "roles"})
 LEGACY_METADATA = frozenset(
     {"id", "title", "severity", "status", "category", "incidentIds", "vendorInformation"}
 )
-PASSWORD = "horse battery staple correct"
 OID = "0c1ab52d-1111-4222-8333-944455556666"
 
 
@@ -324,7 +321,7 @@ class Scenario:
         Grant.objects.create(user=analyst, tenant=tenant, role=Grant.Role.ANALYST)
         with granted([tenant.pk]):
             cases = [str(key) for key in QueueEntry.objects.values_list("public_id", flat=True)]
-        web = _Browser(self.processes)
+        web = Browser(self.processes)
         web.sign_in(analyst.username)
         web.post("/names/toggle/", on="yes")
         self.shown = web.post("/names/", case=cases[:50])
@@ -351,47 +348,6 @@ class Scenario:
             self.processes.send(name, signal.SIGSTOP)
         make_due(self.slug)
         Tenant.objects.filter(slug=self.slug).update(next_delivery_at=datetime.now(UTC))
-
-
-class _Browser:
-    """Just enough of one: cookies and the token against forged requests."""
-
-    def __init__(self, processes: Processes) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        words = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
-        processes.python("web", "-m", "gunicorn", "csc_portal.wsgi", *words)
-        self._session = requests.Session()
-        self._session.trust_env = False
-        wait_for(self._is_up, 30, "the web process answers")
-
-    def _is_up(self) -> bool:
-        try:
-            return self._session.get(f"{self.url}/healthz", timeout=5).status_code == 200
-        except (requests.ConnectionError, requests.Timeout):
-            return False
-
-    def sign_in(self, name: str) -> None:
-        page = self.get("/account/login/")
-        self._token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        self.post("/account/login/", username=name, password=PASSWORD)
-        page = self.get("/")
-        assert name in page, "signed in"
-        self._token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
-
-    def read(self, url: str) -> requests.Response:
-        return self._session.get(url, timeout=30)
-
-    def get(self, path: str) -> str:
-        return self.read(f"{self.url}{path}").text
-
-    def post(self, path: str, **form: object) -> str:
-        form["csrfmiddlewaretoken"] = self._token
-        answer = self._session.post(f"{self.url}{path}", data=form, timeout=30)
-        assert answer.status_code == 200, f"{path}: {answer.status_code}"
-        return answer.text
 
 
 def _is_storable(document: object) -> bool:
