@@ -8,7 +8,7 @@ from rest_framework import serializers as s
 
 from csc_portal.api.shapes import Assignee, TicketRef, _maybe
 from posture.coverage import State, Why
-from posture.models import Finding
+from posture.models import Finding, Weakness
 from tenants.models import SEVERITIES
 
 
@@ -139,3 +139,32 @@ class ResourceShape(s.Serializer[Any]):
     entity = _maybe(s.UUIDField, help_text="As alerts know it: see /entities")
     first_seen_at = s.DateTimeField()
     changed_at = s.DateTimeField()
+
+
+class WeaknessCountsShape(s.Serializer[Any]):
+    tenant = s.CharField()
+    total = s.IntegerField()
+    critical = s.IntegerField(help_text="By Microsoft's severity")
+    high = s.IntegerField()
+    likely = s.IntegerField(help_text="Not on CISA's list, but EPSS says 0.5 or more")
+    exploited = s.IntegerField(help_text="On CISA's list of what attackers use")
+    ransomware = s.IntegerField(help_text="Of these, used by ransomware")
+    read_at = _maybe(s.DateTimeField, help_text="Null: never")
+    problem = s.CharField(allow_blank=True, help_text="Why it could not be read the last time")
+
+
+class WeaknessShape(s.Serializer[Any]):
+    cve = s.CharField(help_text="CVE-… or Microsoft's TVM-…")
+    severity = s.ChoiceField([name.lower() for name in Weakness.Severity.names])
+    cvss = _maybe(s.FloatField)
+    devices = s.IntegerField(help_text="Exposed")
+    products = s.ListField(child=s.CharField(), help_text="vendor/product, at most 20")
+    exploit = s.ChoiceField(
+        [name.lower() for name in Weakness.Exploit.names], help_text="What Microsoft knows of one"
+    )
+    is_exploited = s.BooleanField(help_text="On CISA's list of what attackers use")
+    by_ransomware = s.BooleanField()
+    due_on = _maybe(s.DateField, help_text="CISA's date")
+    epss = _maybe(s.FloatField, help_text="How likely exploitation within 30 days is, 0 to 1")
+    published_on = _maybe(s.DateField)
+    first_seen_at = s.DateTimeField()

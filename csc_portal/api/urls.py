@@ -19,6 +19,7 @@ from csc_portal.api import (
     rules,
     schema,
     tenants,
+    weaknesses,
 )
 from csc_portal.api.view import NotHere
 
@@ -55,6 +56,12 @@ ENDPOINTS = [
     ),
     path("tenants/<slug:slug>/coverage", posture.TenantCoverage.as_view(), name="api-coverage"),
     path("tenants/<slug:slug>/resources", posture.Resources.as_view(), name="api-resources"),
+    path(
+        "tenants/<slug:slug>/weaknesses",
+        weaknesses.Weaknesses.as_view(),
+        name="api-weaknesses",
+    ),
+    path("weaknesses", weaknesses.WeaknessCounts.as_view(), name="api-weakness-counts"),
     path("scores", posture.Scores.as_view(), name="api-scores"),
     path("coverage", posture.Coverages.as_view(), name="api-coverages"),
     path("findings", findings.Findings.as_view(), name="api-findings"),

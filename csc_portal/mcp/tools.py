@@ -54,6 +54,10 @@ TOOLS = {
              "weaknesses."),
         Tool("get_finding", "get_finding", "One finding with its facts."),
         Tool("list_scores", "list_scores", "Microsoft Secure Score of customers, as it stands."),
+        Tool("list_weakness_counts", "list_weakness_counts",
+             "How many weaknesses customers' devices have, and how many attackers use now."),
+        Tool("list_weaknesses", "list_weaknesses",
+             "A customer's weaknesses (CVE), those that attackers use first."),
         Tool("list_coverage", "list_coverage", "How many Azure resources are watched."),
         Tool("get_key", "get_key", "What this key may see: its scopes and tenants."),
     )

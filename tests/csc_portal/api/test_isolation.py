@@ -165,6 +165,8 @@ RULES: dict[str, Rule] = {
     "api-score-controls": Rule(POSTURE, (), of_tenant("score/controls")),
     "api-coverage": Rule(POSTURE, (), of_tenant("coverage")),
     "api-resources": Rule(POSTURE, (), of_tenant("resources")),
+    "api-weaknesses": Rule(POSTURE, (), of_tenant("weaknesses")),
+    "api-weakness-counts": Rule(POSTURE, (("get", "weaknesses", None),), narrowed("weaknesses")),
     # test_events.py listens; here no stream begins.
     "api-events": Rule(READ, (("get", "events", None),), narrowed("events"), (503,)),
     "api-scores": Rule(POSTURE, (("get", "scores", None),), narrowed("scores")),

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from posture.findings import Found, settle
-from tenants.models import FindingEntry, ScoreBand, Tenant
+from posture.models import Weakness
+from tenants.models import FindingEntry, KnownExploited, ScoreBand, Tenant
 from tenants.scope import scope
 from tests.csc_portal.api.posture_lab import NOW, TODAY, Posture, make_posture
 from tests.csc_portal.api.test_endpoints import problem
@@ -31,7 +32,7 @@ def test_findings_of_every_kind_are_listed_and_filtered(key_of, posture, world: 
     [drop] = caller.get("findings?tenant=qa&kind=score_dropped").json()["items"]
     assert drop == {
         "id": str(posture.findings["score_dropped"]), "tenant": "qa", "kind": "score_dropped",
-        "severity": "medium", "summary": drop["summary"], "size": 0, "is_open": True,
+        "severity": "medium", "summary": drop["summary"], "size": 1, "is_open": True,
         "owner": None, "accepted_until": None, "accepted_why": "", "ticket": None,
         "opened_at": drop["opened_at"], "changed_at": drop["opened_at"], "closed_at": None,
     }  # fmt: skip
@@ -161,7 +162,8 @@ def test_coverage_shows_pseudonyms(key_of, posture: Posture, world: World) -> No
 
 def test_who_reads_cases_does_not_read_posture(key_of, posture, world: World) -> None:
     paths = (
-        "findings", "scores", "coverage", "tenants/qa/score", "tenants/qa/score/days",
+        "weaknesses", "tenants/qa/weaknesses", "findings", "scores", "coverage",
+        "tenants/qa/score", "tenants/qa/score/days",
         "tenants/qa/resources", f"findings/{posture.findings['score_dropped']}",
     )  # fmt: skip
     cases, only = key_of(scopes=["cases:read"]), key_of(scopes=["posture:read"])
@@ -169,6 +171,35 @@ def test_who_reads_cases_does_not_read_posture(key_of, posture, world: World) ->
         assert cases.get(path).status_code == 404, path
         assert only.get(path).status_code == 200, path
     assert only.get("cases").status_code == 404
+
+
+def test_weaknesses_and_what_attackers_use(key_of, world: World) -> None:
+    caller = key_of("viewer", [world.tenants["qa"]])
+    with scope(world.tenants["qa"]):
+        for number in range(3):
+            Weakness.objects.create(
+                cve=f"CVE-1999-000{number}", severity=4 - number, exposed=3, generation=1,
+                products=["contoso/app"], first_seen_at=NOW, read_at=NOW,
+            )  # fmt: skip
+    KnownExploited.objects.create(cve="CVE-1999-0002", added_on=TODAY, by_ransomware=True)
+    Tenant.objects.filter(slug="qa").update(
+        weaknesses={"total": 3, "exploited": 1, "read_at": NOW.isoformat()}
+    )
+    [counts] = caller.get("weaknesses").json()["items"]
+    assert (counts["total"], counts["exploited"], counts["likely"]) == (3, 1, 0)
+    path = "tenants/qa/weaknesses"
+    first = caller.get(f"{path}?limit=1").json()
+    worst = first["items"][0]
+    assert (worst["cve"], worst["severity"], worst["by_ransomware"]) == (
+        "CVE-1999-0002", "medium", True,
+    )  # fmt: skip
+    assert (worst["products"], worst["devices"], worst["epss"]) == (["contoso/app"], 3, None)
+    rest = caller.get(f"{path}?cursor={first['next']}&limit=1").json()["items"]
+    assert rest[0]["cve"] == "CVE-1999-0000"
+    for query, count in (("which=exploited", 1), ("which=critical", 1), ("text=0001", 1)):
+        assert len(caller.get(f"{path}?{query}").json()["items"]) == count, query
+    for query in ("which=x", "text=%00", f"text={'x' * 61}", "cursor=x", "colour=red"):
+        problem(caller.get(f"{path}?{query}"), 400, "validation")
 
 
 def test_a_tenant_that_was_never_read(key_of, world: World) -> None:
@@ -191,6 +222,8 @@ PINNED = {
     "coverage": 3,
     "tenants/qa/coverage": 7,
     "tenants/qa/resources": 7,
+    "weaknesses": 3,
+    "tenants/qa/weaknesses": 4,
 }
 
 

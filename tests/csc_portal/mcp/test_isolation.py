@@ -28,6 +28,7 @@ OPEN: dict[str, tuple[Arguments, ...]] = {
     "list_findings": ({"status": "any", "limit": 50},),
     "list_scores": ({"limit": 50},),
     "list_coverage": ({"limit": 50},),
+    "list_weakness_counts": ({"limit": 50},),
     "get_key": ({},),
 }
 NAMED: dict[str, Callable[[World, str], tuple[Arguments, ...]]] = {
@@ -45,6 +46,8 @@ NAMED: dict[str, Callable[[World, str], tuple[Arguments, ...]]] = {
     "get_finding": lambda world, slug: ({"id": str(finding_of(world, slug))},),
     "list_scores": lambda world, slug: ({"tenant": [slug]},),
     "list_coverage": lambda world, slug: ({"tenant": [slug]},),
+    "list_weakness_counts": lambda world, slug: ({"tenant": [slug]},),
+    "list_weaknesses": lambda world, slug: ({"slug": slug},),
     "get_tenant": lambda world, slug: ({"slug": slug},),
 }
 CALLS_OF_A = [
