@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
@@ -65,6 +66,8 @@ class Alert(models.Model):
                 condition=models.Q(detector_id=""),
                 name="alert_detection_title",
             ),
+            # What came in during a month: rows lie in that order, so a tiny index tells where.
+            BrinIndex(fields=["ingested_at"], name="alert_ingested"),
             # Reports of the same event by another product; few beside all alerts.
             models.Index(
                 fields=["duplicate_of"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
@@ -95,6 +96,8 @@ class Case(models.Model):
             models.Index(fields=["change", "id"], name="case_change"),
             # Deliveries ask for open cases; there are few of them beside the closed ones.
             models.Index(fields=["id"], condition=models.Q(status__lt=2), name="case_open"),
+            # What was opened in a month; rows lie in that order.
+            BrinIndex(fields=["opened_at"], name="case_opened"),
             # Decisions that Microsoft's side was not compared with yet.
             models.Index(
                 fields=["id"],
