@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.utils import timezone
-
 from reports.models import Report
 from tenants.models import AuditEntry, Tenant
 from tenants.scope import scope
@@ -14,9 +10,8 @@ from tests.reports.lab import OCTOBER, fill
 
 
 def test_a_report_is_made_once_and_read(key_of, world: World) -> None:
-    then = timezone.now() - timedelta(days=400)
     plan = {"zone": OCTOBER.zone}
-    Tenant.objects.filter(slug="qa").update(created_at=then, report_plan=plan)
+    Tenant.objects.filter(slug="qa").update(created_at=OCTOBER.before.since, report_plan=plan)
     fill(Tenant.objects.get(slug="qa"))
     caller = key_of("customer_ciso", [world.tenants["qa"]])
     made = caller.post("reports", {"month": "2026-10"}).json()
