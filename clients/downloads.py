@@ -76,8 +76,8 @@ def download(
         return Download(
             answer.body,
             url,
-            answer.headers.get("ETag", "")[:200],
-            answer.headers.get("Last-Modified", "")[:60],
+            _told(answer.headers.get("ETag", ""), 200),
+            _told(answer.headers.get("Last-Modified", ""), 60),
             answer.headers.get("Content-Type", "")[:100],
         )
     raise Rejected(f"{name}: the address leads on and on.")
@@ -90,6 +90,11 @@ def _origin(url: str) -> str:
     except ValueError:
         return ""
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _told(value: str, length: int) -> str:
+    """A header that is stored and sent back; "" for one that is not fit for it."""
+    return value if len(value) <= length and value.isascii() and value.isprintable() else ""
 
 
 def _next(url: str, location: str, name: str) -> str:

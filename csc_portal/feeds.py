@@ -51,10 +51,8 @@ class Fetched:
 
 def known_feeds() -> list[PublicFeed]:
     """All of them; those of the settings are made on the way."""
-    for kind, url in ((Kind.KEV, settings.KEV_URL), (Kind.EPSS, settings.EPSS_URL)):
-        PublicFeed.objects.get_or_create(
-            kind=kind, defaults={"name": TITLES[kind], "is_on": bool(url)}
-        )
+    for kind in TITLES:
+        PublicFeed.objects.get_or_create(kind=kind, defaults={"name": TITLES[kind]})
     for url in settings.NEWS_FEEDS:
         name = urlsplit(url).hostname or "News"
         PublicFeed.objects.get_or_create(kind=Kind.NEWS, url=url[:500], defaults={"name": name})

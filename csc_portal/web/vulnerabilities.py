@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from csc_portal.access import tenant_for
+from csc_portal.feeds import url_of
 from csc_portal.spreadsheet import csv_rows
 from csc_portal.web.desk import desk_of, user_of
 from posture import weakness_list
@@ -61,6 +62,7 @@ def list_states(now: datetime) -> list[ListState]:
     return [
         ListState(feed, feed.checked_at is None or feed.checked_at < now - STALE_AFTER)
         for feed in feeds
+        if url_of(feed)
     ]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from posture.findings import Found, settle
 from tenants.audit import record
+from tenants.scope import scope
 from tests.csc_portal.web.conftest import World, fill
 
 PINNED = {
@@ -50,8 +55,9 @@ PINNED = {
     "/secure-score/": 5,
     "/secure-score/?sort=week": 5,
     "/secure-score/qa/": 6,
-    "/findings/": 4,
+    "/findings/": 5,
     "/findings/export.csv": 5,
+    "/findings/{finding}/": 7,
     "/vulnerabilities/": 7,
     "/vulnerabilities/qa/": 9,
     "/vulnerabilities/qa/weaknesses.csv": 6,
@@ -97,6 +103,13 @@ PINNED = {
 map asks one query for each of the (at most 20) tenants on its page; there are three here."""
 
 
+def found_in(world: World) -> uuid.UUID:
+    """A finding that is still open."""
+    with scope(world.tenants["qa"]):
+        found = settle("exploited_weaknesses", [Found("kev", 3, "Found")], timezone.now())
+    return found.opened[0]
+
+
 def queries(client, address: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(address)
@@ -111,7 +124,9 @@ def test_queries_are_few_and_do_not_grow(pattern: str, sign_in, world: World) ->
     case = world.cases["qa"]
     client.post(f"/cases/{case.public_id}/triage/", {"do": "start", "version": "1"})
     person = sign_in("lead", world.tenants["qa"]).person.pk
-    address = pattern.format(case=case.public_id, entity=world.entities["qa"], person=person)
+    address = pattern.format(
+        case=case.public_id, entity=world.entities["qa"], person=person, finding=found_in(world)
+    )
     record("somebody", "tested", world.tenants["qa"], f"user {person}")
     few = queries(client, address)
     for tenant in world.tenants.values():
