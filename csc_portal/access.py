@@ -49,6 +49,10 @@ class TenantRef:
     def may(self, right: Right) -> bool:
         return right in self.rights
 
+    def narrowed(self, rights: frozenset[Right]) -> TenantRef:
+        """With fewer rights. Not by `dataclasses.replace`, which takes half as long again."""
+        return TenantRef(self.pk, self.slug, self.name, self.state, self.roles, rights)
+
     @property
     def role(self) -> str:
         """The strongest role, as people read it."""

@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from csc_portal.api import shapes
-from csc_portal.api.filtering import SINGLE
+from csc_portal.api.filtering import LONGEST, MOST_SOURCES, SINGLE
 from csc_portal.api.pages import DEFAULT_LIMIT, MOST
 from csc_portal.api.problems import KINDS, TITLES, body_of
 from csc_portal.filters import ASSIGNEES, LONGEST_TEXT, USER_ID, choices_of
@@ -56,8 +56,11 @@ PAGING = (
         "query",
     ),
 )
+_TEXT = {"type": "string", "maxLength": LONGEST, "pattern": r"^[^\u0000]*$"}
+_TEXTS = {"type": "array", "items": _TEXT}
 FILTER = (
-    *(_parameter(name, type=str, many=True) for name in ("tenant", "group", "source")),
+    *(_parameter(name, type=_TEXTS) for name in ("tenant", "group")),
+    _parameter("source", type={**_TEXTS, "maxItems": MOST_SOURCES}),
     *(
         _parameter(name, type=str, enum=list(values), many=name not in SINGLE)
         for name, values in choices_of().items()
@@ -66,7 +69,7 @@ FILTER = (
     _parameter(
         "assignee", type={"type": "string", "pattern": f"^({'|'.join(ASSIGNEES)}|{USER_ID})$"}
     ),
-    _parameter("q", type={"type": "string", "maxLength": LONGEST_TEXT}),
+    _parameter("q", type={**_TEXT, "maxLength": LONGEST_TEXT}),
     _parameter("entity", type=OpenApiTypes.UUID),
     *(_parameter(name, type=OpenApiTypes.DATETIME) for name in ("since", "until")),
 )

@@ -17,6 +17,9 @@ SINGLE = frozenset(
     {"assignee", "ticket", "vip", "snoozed", "sort", "q", "entity", "since", "until"}
 )
 
+MOST_SOURCES = 20
+LONGEST = 200
+
 
 def filter_of(query: QueryDict) -> Filter:
     """Raises Problem, which names each parameter that is wrong."""
@@ -26,12 +29,12 @@ def filter_of(query: QueryDict) -> Filter:
         alone.setlist(name, query.getlist(name))
         found = parse(alone)
         wrong += [FieldError(name, problem) for problem in found.problems]
-        given = len(query.getlist(name))
-        if name in SINGLE and given > 1:
+        given = query.getlist(name)
+        if name in SINGLE and len(given) > 1:
             wrong.append(FieldError(name, "Once only."))
-        if name == "source" and given > len(found.source):
-            wrong.append(FieldError(name, "At most 20, each once."))
-        if any(len(text) > 200 or "\0" in text for text in query.getlist(name)):
+        if name == "source" and len(set(given)) > MOST_SOURCES:
+            wrong.append(FieldError(name, f"At most {MOST_SOURCES}."))
+        if any(len(text) > LONGEST or "\0" in text for text in given):
             wrong.append(FieldError(name, "Too long, or with a NUL in it."))
     if wrong:
         raise bad_fields(*wrong)

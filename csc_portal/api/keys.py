@@ -13,7 +13,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -193,7 +193,7 @@ def rights_of_key(key: ApiKey) -> Rights:
     allowed = rights_in(scopes_of(key))
     ids = owned.tenants.keys() & _tenant_ids(key) if not key.is_for_all else owned.tenants.keys()
     tenants = {
-        pk: replace(ref, rights=ref.rights & allowed)
+        pk: ref.narrowed(ref.rights & allowed)
         for pk, ref in owned.tenants.items()
         if pk in ids and Right.USE_API in ref.rights and (ref.rights & allowed)
     }

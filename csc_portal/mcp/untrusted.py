@@ -44,7 +44,7 @@ def marked(body: Any, name: str = "", most: int = _ITEMS[0]) -> Any:
     if isinstance(body, list):
         found = [marked(one, name, most) for one in body[:most]]
         return [*found, {"left_out": len(body) - most}] if len(body) > most else found
-    if not isinstance(body, str) or (name in OURS and _WORD.fullmatch(body)):
+    if not isinstance(body, str) or not body or (name in OURS and _WORD.fullmatch(body)):
         return body
     if _PLAIN.fullmatch(body):
         return body
