@@ -13,7 +13,7 @@ import pytest
 from alerts.models import SourceAbility
 from clients.microsoft import defender
 from clients.throttle import Limit
-from csc_portal.feeds import fetch, known_feeds, read_feed, start_feeds
+from csc_portal.feeds import LARGEST, fetch, known_feeds, read_feed, start_feeds
 from csc_portal.weaknesses import FAULT, match_tenants, run_weaknesses, start_weaknesses
 from posture.models import Finding, Weakness, WeaknessRead
 from posture.news import news_for, recent_news
@@ -273,6 +273,20 @@ def test_news_may_not_lead_inside(url: str, db: None, settings: Any) -> None:
     assert fetch(feed, NOW).error
     feed.refresh_from_db()
     assert feed.problem
+
+
+@pytest.mark.parametrize(
+    ("raw", "redirect", "told"),
+    [(b"", "https://10.0.0.1/feed", "private address"), (b"", "/feeds/odd.xml", "on and on"),
+     (b"x" * (LARGEST["news"] + 1), "", "larger"), (b"<html>", "", "no feed"), (b"", "", "feed")],
+)  # fmt: skip
+def test_what_a_feed_answers_may_be_anything(
+    raw: bytes, redirect: str, told: str, simulator: Simulator, db: None
+) -> None:
+    url = simulator.control.set_feed("odd.xml", raw, redirect=redirect)
+    feed = PublicFeed.objects.create(kind="news", name="Odd", url=url)
+    assert told in fetch(feed, NOW).error
+    assert not NewsItem.objects.filter(feed=feed).exists()
 
 
 def test_every_due_tenant_and_feed_is_started_once(
