@@ -322,4 +322,4 @@ def test_names_that_begin_alike_do_not_mix(both):
 
 def test_the_audit_log_can_be_added_to(db):
     record("ada", "tested")
-    assert AuditEntry.objects.filter(action="tested").count() == 1
+    assert AuditEntry.objects.filter(actor="ada", action="tested").count() == 1
