@@ -83,6 +83,10 @@ def end_sessions(user: User, *, but: str = "") -> int:
 
 
 def own_address(address: str) -> str:
-    """The address if it is a path of the portal, else ""."""
+    """The address if it is a path of the portal, else "". The root says no more than nothing:
+    where a person begins depends on who they are (`home`).
+    """
+    if address == "/":
+        return ""
     is_path = address.startswith("/") and not address.startswith(("//", "/\\"))
     return address if is_path and url_has_allowed_host_and_scheme(address, None) else ""

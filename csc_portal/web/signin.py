@@ -81,6 +81,9 @@ class SignIn(LoginView):
         enter(self.request, user, PASSWORD)
         return redirect(self.get_success_url())
 
+    def get_redirect_url(self) -> str:
+        return own_address(super().get_redirect_url())
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             **kwargs,

@@ -20,7 +20,7 @@ from reports.kept import keep
 from reports.links import address_of, make_link
 from reports.models import Report, ReportLink
 from reports.periods import last_month
-from tenants.models import AuditEntry, Branding, Tenant
+from tenants.models import AuditEntry, Branding, Tenant, User
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
 from tests.reports.test_brand import part, png
@@ -110,6 +110,17 @@ def test_a_customer_sends_nothing(sign_in: Any, report: Report) -> None:
     for do in ("again", "send", "link", "revoke"):
         assert ciso.post(f"{address}do/", {"do": do}).status_code == 404
     assert ciso.get("/tenants/qa/setup/reports/").status_code == 404
+
+
+def test_who_asked_for_the_root_begins_at_home(
+    simulator: Any, db: None, client: Client, quick_passwords: None
+) -> None:
+    User.objects.create_user("ciso", password="correct horse battery")
+    fields = {"username": "ciso", "password": "correct horse battery"}
+    for asked, lands in (("/", "/home/"), ("/chain/", "/chain/"), ("//x", "/home/")):
+        answer = client.post(f"/account/login/?next={asked}", fields)
+        assert answer.headers["Location"] == lands, asked
+        client.logout()
 
 
 # --- the provider ---------------------------------------------------------------------------------
