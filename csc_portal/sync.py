@@ -9,7 +9,7 @@ changes again comes again, at its new place; the same change never comes twice.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +41,19 @@ WITH seen AS (
 ), page AS (
   SELECT * FROM found ORDER BY change, is_gone, place, public_id LIMIT %s
 )
-SELECT seen.next_one, p.tenant_id, p.change, p.place, p.public_id, p.is_gone, m.target, {COLUMNS}
+SELECT seen.next_one, seen.oldest_open, p.tenant_id, p.change, p.place, p.public_id, p.is_gone,
+  m.target, {COLUMNS}
 FROM seen LEFT JOIN page p ON true
 LEFT JOIN tenants_queueentry q ON NOT p.is_gone AND q.id = p.place
 LEFT JOIN tenants_movedcase m ON p.is_gone AND m.public_id = p.public_id
 ORDER BY p.change, p.is_gone, p.place, p.public_id
 """  # noqa: S608 - made of constants
-_OWN = 7
+_OWN = 8
+# Along the index on `change`: of all tenants, but few rows where the position is a late one.
+_NEWS = """
+SELECT EXISTS (SELECT FROM tenants_queueentry WHERE change >= %s)
+  OR EXISTS (SELECT FROM tenants_queuetombstone WHERE change >= %s)
+"""
 _OLDEST_OPEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
@@ -88,9 +94,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
+    """`reached`: behind all that has happened, where `position` stands behind what was told."""
+
     items: list[Change]
     position: Position
     has_more: bool
+    reached: Position
 
 
 def changes_since(position: Position, tenant_ids: Sequence[int], limit: int) -> Changes:
@@ -103,16 +112,25 @@ def changes_since(position: Position, tenant_ids: Sequence[int], limit: int) -> 
         answer = run(_SINCE, parameters)
     if position.change >= answer[0][0]:
         raise CursorOfAnotherLife
-    rows = [row for row in answer if row[1] is not None]
+    rows = [row for row in answer if row[2] is not None]
     shown = rows[:limit]
     items = [_change(row) for row in shown]
     if items:
         position = items[-1].position
-    return Changes(items, position, len(rows) > limit)
+    has_more = len(rows) > limit
+    reached = position if has_more else Position(answer[0][1] - 1, _LAST_ROW)
+    return Changes(items, position, has_more, reached)
+
+
+def has_news(position: Position, tenant_ids: Iterable[int]) -> bool:
+    """Whether reading on may tell something. Far cheaper, if the position was reached lately."""
+    first = position.change + (position.place == _LAST_ROW)  # else the rest of one transaction
+    with granted(tenant_ids):
+        return bool(run(_NEWS, [first, first])[0][0])
 
 
 def _change(answered: tuple[Any, ...]) -> Change:
-    _, tenant_id, change, place, public_id, is_gone, target = answered[:_OWN]
+    _, _, tenant_id, change, place, public_id, is_gone, target = answered[:_OWN]
     position = Position(change, place, public_id if is_gone else None)
     row = None if is_gone else row_of(answered[_OWN:])
     return Change(position, tenant_id, public_id, row, target)

@@ -1,7 +1,7 @@
 """Server-sent events: what changes in the queue, told while a program listens.
 
 A stream reads the same sequence of changes as `cases/changes` (`csc_portal.sync`), and its ids are
-cursors of that. The key is looked at again before each reading, so what it has lost is not told.
+cursors of that. The key is looked at again before anything is told, and every few seconds.
 Streams are served by a process of their own (`csc_portal.streams`): each holds a thread there.
 """
 
@@ -34,7 +34,7 @@ from csc_portal.api.keys import again, rights_of_key
 from csc_portal.api.problems import Problem
 from csc_portal.api.scopes import RIGHT_OF, Scope
 from csc_portal.api.view import ApiView
-from csc_portal.sync import Changes, Position, position_now
+from csc_portal.sync import Changes, Position, has_news, position_now
 from csc_portal.webhooks.collect import change_data
 from tenants.models import ApiKey
 
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
 EVERY_S = 2.0
+CHECK_S = 5.0
+"""The key is looked at so often, and whenever there is something to tell."""
 BEAT_S = 10.0
 LIFE_S = 600.0
 AT_ONCE = 200
@@ -60,18 +62,24 @@ class Lost(Exception):
     """The stream has to end; the message says why, in one word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
     """Who listens to what. `query`: as it was asked, with which cursors have to agree."""
 
     key: ApiKey
     query: QueryDict
     tenants: Mapping[int, TenantRef]
+    checked_at: float = 0.0
 
     def read(self, position: Position) -> Changes:
         """What came since, for a key that still has these tenants. Raises Lost, Problem."""
-        self.check()
-        return read_changes(position, self.tenants, AT_ONCE)
+        now, is_news = time.monotonic(), has_news(position, self.tenants)
+        if is_news or now - self.checked_at >= CHECK_S:
+            self.check()
+            self.checked_at = now
+        if is_news:
+            return read_changes(position, self.tenants, AT_ONCE)
+        return Changes([], position, False, position)
 
     def check(self) -> None:
         """At most four queries. Raises Lost."""
@@ -119,14 +127,15 @@ def told(
             logger.warning("stream ended kind=%s", type(err).__name__)
             return
         yield from stream.texts(found)
-        position = found.position
+        position = found.reached
         now = time.monotonic()
         if now >= ends:
             yield text_of("end", {"why": "time"})
             return
         if now - beat >= BEAT_S:
             beat = now
-            yield ": still here\n\n"
+            # With an id: who comes again begins here.
+            yield f": still here\nid: {stream.mark(position)}\n\n"
         if not found.has_more:
             time.sleep(min(EVERY_S, ends - now))
 

@@ -4,5 +4,6 @@ from csc_portal.streams.wsgi import application
 
 from csc_portal.api import events  # isort: skip - after Django was set up
 
-events.EVERY_S, events.BEAT_S = 0.2, 1.0
+events.AT_ONCE = 2
+events.EVERY_S, events.CHECK_S, events.BEAT_S = 0.2, 0.4, 1.0
 __all__ = ["application"]
