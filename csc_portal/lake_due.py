@@ -18,6 +18,7 @@ from csc_portal.lake_run import LakeOfAnotherLife, export, lake_store
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import LAKE, turn
 from lake.manifest import DamagedLake
+from lake.reader import BadQuery
 from lake.store import BadLakeUrl
 from tenants.models import Tenant
 
@@ -27,7 +28,7 @@ EVERY = timedelta(hours=1)
 AFTER_FAULT = timedelta(minutes=10)
 STUCK_AFTER = timedelta(minutes=20)
 """A run that was asked for and not noted as done by then is asked for again."""
-FAULTS = (OSError, ArrowException, BadLakeUrl, DamagedLake, LakeOfAnotherLife)
+FAULTS = (OSError, ArrowException, BadLakeUrl, BadQuery, DamagedLake, LakeOfAnotherLife)
 
 
 @shared_task(time_limit=60, soft_time_limit=50)

@@ -41,7 +41,7 @@ class Command(PortalCommand):
         parser.add_argument("--saved", choices=sorted(ANALYSES), help="query: instead of SQL")
         parser.add_argument("--rows", type=int, default=10_000, help="query: at most (10000)")
         parser.add_argument("--seconds", type=float, default=60, help="query: at most (60)")
-        parser.add_argument("--memory", type=int, default=512, help="query: MB at most (512)")
+        parser.add_argument("--memory", type=int, default=1024, help="query: MB at most (1024)")
         parser.add_argument("--days", type=int, help="keep: so many, from 30 on")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,8 @@ NEEDS: dict[str, Need] = {
     "case-suppress": Need(Right.MANAGE_RULES),
     "case-comment": Need(Right.ACT),
     "case-live": Need(Right.SHOW_NAMES, partly=True),  # the raw document needs a right of its own
+    "analytics": ANYBODY,
+    "analytics-tab": ANYBODY,
     "entities": ANYBODY,
     "entity": SEE,
     "entity-live": Need(Right.SHOW_NAMES),
