@@ -43,6 +43,11 @@ def call_api(url: str, owner: User, marks: Marks, case: str, person: str) -> lis
     session.get(f"{api}/alerts?source_ref={like('x')}", timeout=30)
     session.get(f"{api}/alerts/search?severity={like('x')}", timeout=30)
     session.get(f"{api}/{like('x')}", timeout=30)
+    for path in (f"findings?kind={like('x')}", f"tenants/{like('x')}/resources?type={like('x')}"):
+        session.get(f"{api}/{path}", timeout=30)
+    session.get(f"{api}/events", headers={"Last-Event-ID": like("x")}, timeout=30)
+    token = {"Authorization": f"Bearer {like('x')}.{like('x')}.{like('x')}"}
+    session.get(f"{api}/cases", headers=token, timeout=30)
     session.get(f"{api}/cases/{case}/file", timeout=30)
     session.post(f"{api}/cases/{case}/stix", timeout=30)
     call_tools(session, url, marks, case)
