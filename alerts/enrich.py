@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_S = 15.0
 MOST_ALERTS = 100
-READ_AGAIN = 20
+READ_AGAIN = 5
 """Alerts that are not in memory, by one $batch: more than the sign-ins' limit lets a run ask about
 would be read for nothing."""
 CLOSED_FOR = timedelta(hours=24)
