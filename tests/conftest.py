@@ -20,6 +20,7 @@ from simulator import Simulator
 from tenants.models import Tenant, User
 from tenants.onboarding import NewTenant, create_tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
+from tests import audit
 from tests.environment import HOME, PORT, SIMULATOR
 
 
@@ -86,6 +87,14 @@ def committed(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         yield
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _audit_begins(request: pytest.FixtureRequest) -> None:
+    for name in ("db", "committed"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name)
+            audit.begin()
 
 
 @pytest.fixture

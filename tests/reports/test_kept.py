@@ -19,8 +19,9 @@ from reports.links import MOST_LINKS, TooMany, address_of, make_link, open_link,
 from reports.models import Report, ReportLink
 from reports.periods import Period, Plan, last_month, this_month
 from simulator import Simulator
-from tenants.models import AuditEntry, Tenant, TicketConnection
+from tenants.models import Tenant, TicketConnection
 from tenants.scope import scope
+from tests.audit import audited
 from tests.lab import new_slug
 from tests.reports.lab import INSTANT, MADE_AT, OCTOBER, ZONE, fill
 from ticketing.adapters import TicketDraft, TicketRef
@@ -81,7 +82,7 @@ def test_there_is_one_report_a_period(old: Tenant) -> None:
         Report.objects.create(
             since=first.since, until=first.until, zone="UTC", figures={}, made_at=MADE_AT
         )
-    assert AuditEntry.objects.filter(tenant=old, action="report_made").count() == 1
+    assert audited().filter(tenant=old, action="report_made").count() == 1
 
 
 def test_numbers_stay_when_the_alerts_go(old: Tenant) -> None:
@@ -95,7 +96,7 @@ def test_numbers_stay_when_the_alerts_go(old: Tenant) -> None:
     assert document_of(old, report) == shown
     renew(old, report, MADE_AT + DAY, actor="test")
     assert document_of(old, report) != shown
-    assert AuditEntry.objects.filter(tenant=old, action="report_made_again").count() == 1
+    assert audited().filter(tenant=old, action="report_made_again").count() == 1
 
 
 def test_it_is_compared_with_what_was_frozen_before(old: Tenant) -> None:
@@ -154,7 +155,7 @@ def test_a_link_opens_its_report_until_it_ends(
     with scope(old):
         link.refresh_from_db()
     assert link.opened == 1
-    entry = AuditEntry.objects.get(action="report_opened", tenant=old)
+    entry = audited().get(action="report_opened", tenant=old)
     assert entry.subject == f"report {report.public_id}"
     assert entry.facts == {"link": str(link.public_id), "what": "page"}
 
@@ -165,7 +166,7 @@ def test_a_link_can_be_taken_back(link: ReportLink, old: Tenant) -> None:
     assert not revoke(old, link.public_id, MADE_AT, actor="lead")
     assert not revoke(old, uuid.uuid4(), MADE_AT, actor="lead")
     assert open_link(token, MADE_AT, actor="x", what="page") is None
-    made = AuditEntry.objects.filter(tenant=old, action__startswith="report_link")
+    made = audited().filter(tenant=old, action__startswith="report_link")
     assert sorted(made.values_list("action", flat=True)) == [
         "report_link_made", "report_link_revoked",
     ]  # fmt: skip

@@ -16,8 +16,9 @@ from csc_portal.api.bulk_run import carry_out
 from csc_portal.api.keys import BadKey, NewKey, create_key, revoke_key
 from csc_portal.api.schema import as_yaml, document
 from csc_portal.hints import connect
-from tenants.models import ApiKey, ApiTask, AuditEntry, User
+from tenants.models import ApiKey, ApiTask, User
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World, fill
 
 KIND = "urn:csc-portal:problem:"
@@ -137,7 +138,7 @@ def test_actions_hold_to_the_version(key_of, world: World) -> None:
         done = caller.post(f"{path}/actions", body)
         assert done.status_code == 200, done.content
         assert done.json()[field[0]] == field[1]
-    told = AuditEntry.objects.filter(action="api_action", subject=f"case {case.public_id}")
+    told = audited().filter(action="api_action", subject=f"case {case.public_id}")
     assert told.count() == 7
     assert told.first().facts["key"] == caller.key.prefix
     named = {"do": "snooze", "until": tomorrow, "reason": "Ask anna@contoso.com"}
@@ -230,7 +231,7 @@ def test_names_only_by_a_recorded_post(key_of, world: World) -> None:
     assert found.status_code == 200
     [person] = found.json()["items"]
     assert person["tenant"] == "qa"
-    entry = AuditEntry.objects.get(action="searched")
+    entry = audited().get(action="searched")
     assert (entry.actor, entry.facts["tenants"]) == (caller.key.owner.username, ["qa"])
     assert "person" not in str(entry.facts)
     seen = caller.get(f"entities/{person['id']}").json()

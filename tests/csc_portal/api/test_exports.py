@@ -17,8 +17,9 @@ from csc_portal.api import exports
 from csc_portal.api.exports import KeyLost
 from csc_portal.api.formats.plain import csv_lines, ndjson
 from csc_portal.api.keys import NewKey, create_key, revoke_key
-from tenants.models import ApiKey, AuditEntry, Grant, Tenant, User
+from tenants.models import ApiKey, Grant, Tenant, User
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.api.test_formats import check_ecs, check_ocsf
 from tests.csc_portal.web.conftest import SECRET, fill
 
@@ -172,7 +173,7 @@ def test_alerts_since_a_time(client: Client, filled, key, qa: Tenant) -> None:
 
 def test_each_export_is_in_the_audit_log(client: Client, filled, key) -> None:
     get(client, f"cases/export?{ANY}&format=ocsf", key)
-    entry = AuditEntry.objects.get(action="exported")
+    entry = audited().get(action="exported")
     assert entry.actor == "exporter"
     assert entry.facts == {"format": "ocsf", "what": "cases", "tenants": 2}
 

@@ -22,8 +22,9 @@ from csc_portal.api.scopes import APP_ROLES, Scope
 from csc_portal.api.urls import urlpatterns
 from posture.models import AzureResource, AzureSubscription, Finding
 from reports.models import Report
-from tenants.models import ApiKey, ApiTask, AuditEntry, Grant, User
+from tenants.models import ApiKey, ApiTask, Grant, User
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.api.conftest import ALL_SCOPES, Caller, group_of
 from tests.csc_portal.api.posture_lab import make_posture
 from tests.csc_portal.web.conftest import SECRET, World
@@ -295,7 +296,7 @@ def test_nothing_of_another_tenant_is_changed(caller: Caller, world: World) -> N
     with scope(world.tenants["third"]):
         found = Case.objects.get(pk=world.cases["third"].pk)
         assert (found.status, found.assignee_id, found.version) == (0, None, 1)
-    assert not AuditEntry.objects.filter(tenant=world.tenants["third"]).exists()
+    assert not audited().filter(tenant=world.tenants["third"]).exists()
 
 
 def test_the_walk_would_find_something(key_of, world: World) -> None:

@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tenants.models import ApiKey, AuditEntry, User
+from tenants.models import ApiKey, User
+from tests.audit import audited
 from tests.csc_portal.api.conftest import Caller, signed
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.signin_lab import configure
@@ -40,9 +41,7 @@ def test_a_key_is_shown_once_and_revoked(sign_in, world: World) -> None:
     assert other.post(revoke).status_code == 404
     assert admin.post(revoke).status_code == 302
     assert caller.get("key").status_code == 401
-    actions = AuditEntry.objects.filter(subject=f"key {key.prefix}").values_list(
-        "action", flat=True
-    )
+    actions = audited().filter(subject=f"key {key.prefix}").values_list("action", flat=True)
     assert set(actions) == {"api_key_made", "api_key_revoked"}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reports.models import Report
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from tests.reports.lab import OCTOBER, fill
 
@@ -29,7 +30,7 @@ def test_a_report_is_made_once_and_read(key_of, world: World) -> None:
     paper = caller.get(f"reports/{made['id']}/pdf")
     assert (paper.headers["Content-Type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
     assert paper.headers["Cache-Control"] == "no-store"
-    entry = AuditEntry.objects.get(action="report_downloaded")
+    entry = audited().get(action="report_downloaded")
     assert entry.facts == {"key": caller.key.prefix}
 
 

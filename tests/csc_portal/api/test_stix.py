@@ -20,8 +20,9 @@ from alerts.records import EntityRecord, Kind
 from csc_portal.api.formats.stix import Place, bundle, pattern_of
 from simulator import Simulator
 from tenants.directories import pseudonymiser_for
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.api.conftest import ALL_SCOPES
 from tests.csc_portal.web.documents import GRAPH, address, alert, device, user
 from tests.lab import new_slug
@@ -116,7 +117,7 @@ def test_it_is_read_live_and_recorded(key_of, contoso: Tenant) -> None:
     assert answer.headers["Content-Type"] == "application/stix+json;version=2.1"
     assert answer.headers["Cache-Control"] == "no-store"
     check(answer.json())
-    entry = AuditEntry.objects.get(action="names_shown")
+    entry = audited().get(action="names_shown")
     assert (entry.tenant_id, entry.facts["names"]) == (contoso.pk, len(EXPECTED))
     assert caller.key.prefix in entry.subject
     for lacking in ("export", "names:read"):
@@ -125,7 +126,7 @@ def test_it_is_read_live_and_recorded(key_of, contoso: Tenant) -> None:
         assert refused.status_code == 404
         assert f"It takes the scope {lacking}" in refused.json()["detail"]
     assert key_of("viewer", [contoso]).post(path).status_code == 404
-    assert AuditEntry.objects.filter(action="names_shown").count() == 1
+    assert audited().filter(action="names_shown").count() == 1
 
 
 def test_what_microsoft_refuses_is_told(key_of, world) -> None:
@@ -133,4 +134,4 @@ def test_what_microsoft_refuses_is_told(key_of, world) -> None:
     answer = key_of().post(f"cases/{world.cases['qa'].public_id}/stix")
     assert answer.status_code == 422
     assert "AADSTS90002" in answer.json()["detail"]
-    assert not AuditEntry.objects.filter(action="names_shown").exists()
+    assert not audited().filter(action="names_shown").exists()

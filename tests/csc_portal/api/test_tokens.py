@@ -18,7 +18,8 @@ from csc_portal.api.authentication import opened_by
 from csc_portal.api.keys import BadKey, NewKey, again, create_key, revoke_key, scopes_of
 from csc_portal.own_directory import issuer_of
 from simulator import Simulator
-from tenants.models import ApiKey, AuditEntry, Grant, User
+from tenants.models import ApiKey, Grant, User
+from tests.audit import audited
 from tests.csc_portal.api.conftest import Caller, signed, token_for
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.signin_lab import configure
@@ -143,7 +144,7 @@ def test_an_application_has_one_living_row(row) -> None:
     fresh, _ = create_key(row.owner, new, actor="test", now=later)
     row.refresh_from_db()
     assert (row.revoked_at, fresh.application) == (later, PROGRAM)
-    made = AuditEntry.objects.get(action="api_key_made", subject=f"key {fresh.prefix}")
+    made = audited().get(action="api_key_made", subject=f"key {fresh.prefix}")
     assert made.facts["application"] == str(PROGRAM)
 
 

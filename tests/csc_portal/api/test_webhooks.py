@@ -27,9 +27,10 @@ from csc_portal.webhooks.hooks import (
 )
 from csc_portal.webhooks.looked_for import look
 from posture.findings import settle
-from tenants.models import AuditEntry, Grant, Tenant, User, Webhook, WebhookDelivery
+from tenants.models import Grant, Tenant, User, Webhook, WebhookDelivery
 from tenants.roles import Right
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.api.posture_lab import DROP, make_posture
 from tests.csc_portal.api.receiver import Receiver, is_genuine, receiving
 from tests.csc_portal.web.conftest import fill
@@ -103,7 +104,7 @@ def test_a_new_secret_makes_the_old_one_void(hook: Webhook, receiver: Receiver, 
 def test_secrets_of_webhooks_differ_and_are_in_no_row(hook: Webhook, admin, receiver) -> None:
     other = create_webhook(admin, NewWebhook("B", receiver.url, ALL), actor="hook-admin")
     assert secret_of(other) != secret_of(hook)
-    rows = list(Webhook.objects.values_list()) + list(AuditEntry.objects.values_list())
+    rows = list(Webhook.objects.values_list()) + list(audited().values_list())
     assert secret_of(hook).removeprefix("whsec_") not in repr(rows)
 
 
@@ -145,7 +146,7 @@ def test_an_event_is_given_up_and_can_be_replayed(hook, receiver, qa) -> None:
     deliver(hook, at())
     assert state(row) == "sent"
     assert receiver.ids == [str(row.event_id)] * 2
-    assert AuditEntry.objects.filter(action="webhook_replayed").count() == 1
+    assert audited().filter(action="webhook_replayed").count() == 1
 
 
 def test_after_days_of_failures_it_is_switched_off(hook, receiver, qa) -> None:
@@ -157,7 +158,7 @@ def test_after_days_of_failures_it_is_switched_off(hook, receiver, qa) -> None:
     deliver(hook, at(NOW + GIVEN_UP_AFTER))
     hook.refresh_from_db()
     assert hook.state == "failed"
-    entry = AuditEntry.objects.get(action="webhook_switched")
+    entry = audited().get(action="webhook_switched")
     assert (entry.actor, entry.facts["state"]) == ("system", "failed")
     switch(hook, Webhook.State.ON, actor="hook-admin")
     hook.refresh_from_db()

@@ -12,9 +12,10 @@ from django.conf import settings
 from alerts.models import Case
 from alerts.triage import resolve
 from lake.analyses import ANALYSES
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
 from tests.alerts.documents import alert, user
+from tests.audit import audited
 from tests.lab import reread
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -43,7 +44,7 @@ def test_a_lake_is_written_compared_and_asked(manage, slug, old, simulator):
     text = manage("lake", "query", "SELECT verdict FROM verdicts", "--tenant", slug).out
     assert list(csv.reader(io.StringIO(text))) == [["verdict"], ["truePositive"], ["truePositive"]]
     assert manage("lake", "query", question, "--tenant", old, "--json").json["rows"] == []
-    asked = AuditEntry.objects.filter(action="lake_queried", tenant=tenant)
+    asked = audited().filter(action="lake_queried", tenant=tenant)
     assert asked.count() == 2
 
     assert manage("lake", "keep", slug, "--days", "90").code == 0

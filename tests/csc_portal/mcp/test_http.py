@@ -8,7 +8,7 @@ import pytest
 from django.test import Client as Browser
 
 from csc_portal.mcp.tools import TOOLS
-from tenants.models import AuditEntry
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 
 
@@ -72,7 +72,7 @@ def test_every_call_is_recorded_without_its_words(assistant, key_of, world: Worl
     one.call("search_cases", q="Anna Example")
     one.call("get_case", id=str(world.cases["qa"].public_id))
     one.call("get_tenant", slug="Anna Example")
-    entries = AuditEntry.objects.filter(action="assistant_asked").order_by("pk")
+    entries = audited().filter(action="assistant_asked").order_by("pk")
     assert {entry.actor for entry in entries} == {caller.key.owner.username}
     assert {entry.subject for entry in entries} == {f"key {caller.key.prefix}"}
     assert [entry.facts for entry in entries] == [

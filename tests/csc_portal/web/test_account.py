@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from csc_portal.web.throttle import ONE_NAME
-from tenants.models import AuditEntry, Grant, User
+from tenants.models import Grant, User
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 
 PASSWORD = "correct horse battery"
@@ -39,7 +40,7 @@ def test_signing_in_gives_the_session_a_new_key(client: Client, person: User) ->
     before = client.session.session_key
     assert enter(client, person.username, PASSWORD).status_code == 302
     assert client.session.session_key != before
-    assert AuditEntry.objects.filter(action="signed_in", actor=person.username).exists()
+    assert audited().filter(action="signed_in", actor=person.username).exists()
 
 
 def test_a_wrong_name_and_a_wrong_password_look_alike(client: Client, person: User) -> None:
@@ -59,7 +60,7 @@ def test_guessing_is_stopped(client: Client, person: User) -> None:
     fields["username"] = person.username
     shown = client.post("/account/login/", fields, **place)
     assert "Too many wrong passwords. Try again in" in shown.content.decode()
-    assert AuditEntry.objects.filter(action="sign_in_locked").count() == 1
+    assert audited().filter(action="sign_in_locked").count() == 1
     # From elsewhere the right password still opens.
     assert enter(client, person.username, PASSWORD).status_code == 302
 

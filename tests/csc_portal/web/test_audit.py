@@ -13,7 +13,8 @@ from csc_portal import audit_log
 from csc_portal.people import SOMEBODY
 from tenants.audit import record
 from tenants.audit_seals import seal_new
-from tenants.models import AuditEntry, Tenant, User
+from tenants.models import Tenant, User
+from tests.audit import audited
 from tests.tenants.test_audit_proof import start_anew
 
 
@@ -142,7 +143,7 @@ def test_an_export_is_recorded_and_has_all_of_many_chunks(sign_in, qa, simulator
     found = lines(admin, "?action=tested")
     numbers = [line["facts"]["number"] for line in found if "number" in line["facts"]]
     assert numbers[-40:] == list(range(40))
-    entry = AuditEntry.objects.get(action="exported", actor=admin.person.username)
+    entry = audited().get(action="exported", actor=admin.person.username)
     assert entry.facts == {"what": "audit log", "format": "jsonl"}
 
 

@@ -12,8 +12,9 @@ from django.utils import timezone
 from alerts import triage
 from alerts.models import Case, CaseEvent
 from csc_portal.web import bulk
-from tenants.models import AuditEntry, Grant, QueueEntry, Tenant, User
+from tenants.models import Grant, QueueEntry, Tenant, User
 from tenants.scope import granted, scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World, fill
 from ticketing.models import Delivery
 
@@ -189,7 +190,7 @@ def test_the_selection_is_exported_alone(sign_in, world: World, both: list[Tenan
     found = json.loads(answer.getvalue())
     assert {row["tenant"] for row in found} == {"qa"}
     assert len(found) == 3
-    assert AuditEntry.objects.get(action="exported").facts == {"format": "json", "rows": 9}
+    assert audited().get(action="exported").facts == {"format": "json", "rows": 9}
 
 
 def test_cases_are_merged_tenant_by_tenant(sign_in, both: list[Tenant]) -> None:

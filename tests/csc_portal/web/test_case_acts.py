@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from alerts.models import Alert, Apart, Case, Suppression
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.test_names import contoso  # noqa: F401 a fixture
 
@@ -150,7 +151,7 @@ class TestSuppress:
         with scope(tenant):
             made = Suppression.objects.get()
         assert (str(made.entity), made.most_severity) == (case.entities[0][1], 3)
-        assert AuditEntry.objects.filter(action="suppression_made").count() == 1
+        assert audited().filter(action="suppression_made").count() == 1
         text = lead.get(f"/cases/{case.public_id}/").content.decode()
         assert "Pen testers at work" in text
         post(lead, case, "suppress", end=str(made.public_id))
@@ -202,7 +203,7 @@ class TestLive:
         answer = client.post(address, {"alert": str(row.pk)}, headers={"HX-Request": "true"})
         assert answer.headers["Cache-Control"] == "no-store"
         assert "&quot;displayName&quot;: &quot;Anna Smith&quot;" in answer.content.decode()
-        entry = AuditEntry.objects.get(action="raw_shown")
+        entry = audited().get(action="raw_shown")
         assert (entry.subject, entry.facts) == (f"case {row.case.public_id}", {"alerts": 1})
         assert "not in the case" in client.post(address, {"alert": "0"}).content.decode()
         assert client.post(address.replace("raw", "notes")).status_code == 200
@@ -214,4 +215,4 @@ class TestLive:
             row = Alert.objects.select_related("case").get(provider_id="n1")
         text = sign_in("analyst", contoso).post(f"/cases/{row.case.public_id}/live/advice/")
         assert "Something happened." in text.content.decode()
-        assert AuditEntry.objects.filter(action="advice_shown").count() == 1
+        assert audited().filter(action="advice_shown").count() == 1

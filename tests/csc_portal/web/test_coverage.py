@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from posture.models import AzureResource, Exemption, WatchRule
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.posture.conftest import azure, contoso, customer
 from tests.posture.lab import NET, SUBSCRIPTION, VAULT, Azure, read, set_rule
 
@@ -90,7 +91,7 @@ def test_names_are_read_live_and_recorded(sign_in, filled: Azure, customer: Tena
     assert "vm-anna-miller" in shown
     assert "kv-secret-name" in shown
     assert "Contoso 1" in shown
-    entry = AuditEntry.objects.get(tenant=customer, action="names_shown")
+    entry = audited().get(tenant=customer, action="names_shown")
     assert entry.facts == {"names": 4}
     assert "vm-anna-miller" not in texts(analyst.get("/coverage/qa/?state=any"))
     assert sign_in("viewer", customer).post("/coverage/qa/names/").status_code == 404
@@ -121,7 +122,7 @@ class TestExemptions:
         assert read(customer).tally.states["exempt"] == 1
         with scope(customer):
             made = Exemption.objects.get()
-        facts = AuditEntry.objects.get(tenant=customer, action="exemption_made").facts
+        facts = audited().get(tenant=customer, action="exemption_made").facts
         assert facts == {
             "kind": "resource", "reason": "test", "until": f"{TODAY + timedelta(days=9)}"
         }  # fmt: skip
@@ -183,7 +184,7 @@ class TestRule:
         assert Tenant.objects.get(pk=customer.pk).next_inventory_at is None
         page = lead.get("/tenants/qa/setup/coverage/").content.decode()
         assert "monitored = true, Yes" in page
-        entry = AuditEntry.objects.get(tenant=customer, action="watch_rule_changed")
+        entry = audited().get(tenant=customer, action="watch_rule_changed")
         assert entry.facts == {"fields": ["from_group", "ignored_types", "tags"]}
 
     @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import uuid
 
 from alerts.links import link_alerts
 from alerts.models import Alert, AssetMember, Case, Hub
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.test_names import contoso  # noqa: F401 a fixture
 
@@ -37,7 +38,7 @@ def test_a_vip_by_right_and_back(sign_in, world: World) -> None:
     with scope(tenant):
         assert Case.objects.get(pk=case.pk).judge_at is not None
         assert AssetMember.objects.exists()
-    assert AuditEntry.objects.filter(action="entity_marked").count() == 2
+    assert audited().filter(action="entity_marked").count() == 2
     lead.post(f"/entities/{person}/mark/", {"on": "no"})
     assert "Make a VIP" in lead.get(f"/entities/{person}/").content.decode()
     with scope(tenant):
@@ -55,7 +56,7 @@ def test_it_ties_nothing_because_a_person_said_so(sign_in, world: World) -> None
     ):
         lead.post(f"/entities/{person}/tie/", {"ties": wanted})
         assert words in lead.get(f"/entities/{person}/").content.decode()
-    assert AuditEntry.objects.filter(action="entity_tied").count() == 3
+    assert audited().filter(action="entity_tied").count() == 3
     answer = lead.post(f"/entities/{person}/tie/", {"ties": "<b>"}, follow=True)
     assert "Choose whether it ties cases" in answer.content.decode()
     with scope(tenant):
@@ -69,7 +70,7 @@ def test_live_sign_ins_are_audited(sign_in, contoso: Tenant) -> None:  # noqa: F
     client = sign_in("customer_ciso", contoso)
     answer = client.post(f"/entities/{person}/live/", {"case": str(case.public_id)})
     assert answer.headers["Cache-Control"] == "no-store"
-    entry = AuditEntry.objects.get(action="sign_ins_shown")
+    entry = audited().get(action="sign_ins_shown")
     assert entry.subject == f"case {case.public_id}"
     assert entry.facts["entity"] == person
     viewer = sign_in("viewer", contoso)

@@ -11,7 +11,6 @@ from csc_portal.finding_tickets import rules_for
 from posture.findings import Found, settle
 from posture.models import Finding, Weakness
 from tenants.models import (
-    AuditEntry,
     FindingEntry,
     FindingRule,
     KnownExploited,
@@ -20,6 +19,7 @@ from tenants.models import (
     Tenant,
 )
 from tenants.scope import granted, scope
+from tests.audit import audited
 
 KIND = str(Finding.Kind.EXPLOITED)
 BREAKOUT = '"><script>alert(1)</script>'
@@ -66,8 +66,8 @@ def test_owner_acceptance_and_their_end(sign_in, tenant: Tenant) -> None:
     lead.post(f"{address}act/", fields)
     lead.post(f"{address}act/", {"do": "end"})
     assert entry(tenant).accepted_until is None
-    audited = AuditEntry.objects.filter(subject=f"finding {finding.public_id}")
-    assert list(audited.order_by("pk").values_list("action", flat=True)) == [
+    entries = audited().filter(subject=f"finding {finding.public_id}")
+    assert list(entries.order_by("pk").values_list("action", flat=True)) == [
         "finding_assigned", "finding_accepted", "finding_accepted", "finding_acceptance_ended",
     ]  # fmt: skip
 
@@ -189,7 +189,7 @@ def test_feeds_are_an_admins(sign_in, tenant: Tenant, monkeypatch, settings) -> 
         assert admin.post(f"{address}{feed.public_id}/do/", {"do": do}).status_code == 302
     assert asked == [((feed.pk,),)]
     assert not PublicFeed.objects.filter(pk=feed.pk).exists()
-    actions = AuditEntry.objects.filter(subject=f"feed {feed.public_id}").order_by("pk")
+    actions = audited().filter(subject=f"feed {feed.public_id}").order_by("pk")
     assert list(actions.values_list("action", flat=True)) == [
         "feed_added", "feed_off", "feed_on", "feed_removed",
     ]  # fmt: skip

@@ -12,8 +12,9 @@ from django.utils import timezone
 from alerts.feed import SOURCE
 from alerts.models import Poll
 from csc_portal.heat import heat_map
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_reading_again_is_audited_and_asked_for(what, sign_in, active):
         f"/tenants/{active.slug}/again/", {"what": what, "window": aside.pk}
     )
     assert answer.status_code == 302
-    assert AuditEntry.objects.filter(action=f"read_again_{what}", tenant=active).count() == 1
+    assert audited().filter(action=f"read_again_{what}", tenant=active).count() == 1
     asked = queued() > before
     due = Tenant.objects.get(pk=active.pk).next_poll_at is not None
     assert (asked, due) == ((True, False) if what in ("window", "quarantined") else (False, True))

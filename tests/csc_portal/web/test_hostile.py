@@ -59,7 +59,7 @@ def reply(client: Client, one: Call, **more: object) -> Reply:
     cookies = client.cookies.copy()
     with transaction.atomic():
         response = getattr(client, method)(path, {**fields, **more})
-        text = response.getvalue().decode()
+        text = response.getvalue().decode(errors="replace")
         transaction.set_rollback(True)
     client.cookies = cookies
     return Reply(response, text)

@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from simulator import Simulator
-from tenants.models import AuditEntry, Onboarding, Tenant
+from tenants.models import Onboarding, Tenant
+from tests.audit import audited
 from tests.csc_portal.web.onboarding_lab import (
     Given,
     accept,
@@ -92,7 +93,7 @@ def test_consent_is_asked_claimed_and_proven(sign_in, given: Given, simulator: S
     assert client.get(at(onboarding)).headers["Location"] == at(onboarding, "permissions")
     tenant = Tenant.objects.get(directory_id=given["directory"])
     assert tenant.state == "onboarding"
-    assert AuditEntry.objects.filter(action="consent_proven", tenant=tenant).exists()
+    assert audited().filter(action="consent_proven", tenant=tenant).exists()
 
 
 def test_a_redirect_alone_proves_nothing(sign_in, given: Given) -> None:

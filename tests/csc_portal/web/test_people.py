@@ -12,8 +12,9 @@ from csc_portal.access import rights_of
 from csc_portal.granting import Manager, effective
 from csc_portal.web.entering import PROVED_AT
 from tenants.grants import Where
-from tenants.models import AuditEntry, Grant, Tenant, TenantGroup, User
+from tenants.models import Grant, Tenant, TenantGroup, User
 from tenants.roles import CUSTOMER_ROLES, RIGHTS, Right
+from tests.audit import audited
 
 PLACE = "/settings/access/people"
 
@@ -51,7 +52,7 @@ class TestProviderAdmin:
         for grant in Grant.objects.filter(user=bo):
             admin.post(f"{PLACE}/{bo.pk}/take/", {"grant": grant.pk})
         assert roles(bo) == {}
-        told = AuditEntry.objects.filter(subject=f"user {bo.pk}", actor=admin.person.username)
+        told = audited().filter(subject=f"user {bo.pk}", actor=admin.person.username)
         assert [entry.action for entry in told.order_by("pk")] == ["granted"] * 3 + ["revoked"] * 3
 
     @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ class TestProviderAdmin:
         admin.post(f"{PLACE}/{bo.pk}/switch/", {"on": "yes"})
         bo.refresh_from_db()
         assert rights_of(bo).ids == (qa.pk,)
-        told = AuditEntry.objects.filter(subject=f"user {bo.pk}").order_by("pk")
+        told = audited().filter(subject=f"user {bo.pk}").order_by("pk")
         actions = [entry.action for entry in told]
         assert actions == ["granted", "user_disabled", "user_enabled"]
 
@@ -213,7 +214,7 @@ class TestCustomerAdmin:
         grant = Grant.objects.get(user=person)
         answer = customer.post(f"{PLACE}/{person.pk}/take/", {"grant": grant.pk})
         assert answer.headers["Location"] == "/settings/access/"
-        assert AuditEntry.objects.filter(action="revoked", tenant=qa).exists()
+        assert audited().filter(action="revoked", tenant=qa).exists()
 
     def test_a_ciso_manages_nobody(self, sign_in, qa) -> None:
         ciso = sign_in("customer_ciso", qa)
@@ -231,7 +232,7 @@ class TestGroups:
         admin.post("/settings/access/groups/banks/", {"name": "Big", "member": ["qa", "nope"]})
         assert [t.slug for t in group.tenants.all()] == ["qa"]
         admin.post("/settings/access/groups/banks/", {"name": "Big", "member": ["qatest"]})
-        told = AuditEntry.objects.filter(facts__group="banks").order_by("pk")
+        told = audited().filter(facts__group="banks").order_by("pk")
         assert [(entry.action, entry.tenant_id) for entry in told] == [
             ("group_made", None), ("group_joined", qa.pk), ("group_joined", qatest.pk),
             ("group_left", qa.pk),

@@ -22,10 +22,11 @@ from alerts.refresh import publish
 from csc_portal import queue
 from csc_portal.filters import Filter, parse
 from csc_portal.spreadsheet import no_formula
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.onboarding import NewTenant, create_tenant, erase_tenant
 from tenants.pseudonyms import Pseudonymiser
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.documents import START, address, alert, user
 
@@ -178,7 +179,7 @@ def test_an_export_holds_no_formula(sign_in, qa: Tenant, simulator) -> None:
     assert all(not value.startswith(tuple("=+-@\t\r")) for row in rows for value in row.values())
     shown = json.loads(client.get("/queue/export.json").getvalue())
     assert [row["severity"] for row in shown] == ["high", "medium"]
-    assert AuditEntry.objects.filter(action="exported").count() == 2
+    assert audited().filter(action="exported").count() == 2
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])

@@ -20,8 +20,9 @@ from reports.kept import keep
 from reports.links import address_of, make_link
 from reports.models import Report, ReportLink
 from reports.periods import last_month
-from tenants.models import AuditEntry, Branding, Tenant, User
+from tenants.models import Branding, Tenant, User
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from tests.reports.test_brand import part, png
 
@@ -80,7 +81,7 @@ def test_the_page_and_the_pdf_say_the_same(sign_in: Any, report: Report) -> None
     for title in ("What was handled", "Times against what was promised", "In short"):
         assert title in page
         assert title in printed
-    assert AuditEntry.objects.filter(action="report_downloaded").count() == 1
+    assert audited().filter(action="report_downloaded").count() == 1
 
 
 def test_any_days_can_be_shown_and_kept(sign_in: Any, qa_then: Tenant) -> None:
@@ -201,14 +202,14 @@ class TestLinks:
         page = client.get(link).content.decode()
         assert "QA" in page
         assert "/reports/" not in page, "nothing leads further in"
-        entries = AuditEntry.objects.filter(action="report_opened")
+        entries = audited().filter(action="report_opened")
         assert set(entries.values_list("actor", flat=True)) == {"somebody with the link"}
         assert sorted(one.facts["what"] for one in entries) == ["page", "page", "pdf"]
 
     def test_who_is_signed_in_is_named(self, link: str, sign_in: Any, world: World) -> None:
         other = sign_in("viewer", world.tenants["third"])
         assert other.get(link).status_code == 200
-        assert AuditEntry.objects.get(action="report_opened").actor == other.person.username
+        assert audited().get(action="report_opened").actor == other.person.username
 
     def test_it_gives_no_session(self, link: str, client: Client) -> None:
         client.get(link)

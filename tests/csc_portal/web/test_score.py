@@ -18,8 +18,9 @@ from csc_portal.web.entering import PROVED_AT
 from posture.findings import Found, settle
 from posture.models import ControlProfile
 from posture.scores import Points, Score
-from tenants.models import AuditEntry, ScoreBand, Tenant
+from tenants.models import ScoreBand, Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import SECRET, World
 from tests.lab import new_slug
 from tests.posture.test_secure_score import CONTROLS, PERSON, day, profile
@@ -96,7 +97,7 @@ def test_the_file_holds_no_formula(sign_in, scored: Tenant) -> None:
     assert [row["control"] for row in rows] == ["OneAdmin", "DLPEnabled", "AdminMFA"]
     assert rows[0]["title"].startswith("'=cmd|")
     assert (rows[0]["gap"], rows[0]["effort"]) == ("40.0", "6")
-    assert AuditEntry.objects.filter(action="exported", tenant=scored).exists()
+    assert audited().filter(action="exported", tenant=scored).exists()
 
 
 def test_steps_are_read_live_without_markup_and_people_only_on_demand(
@@ -111,7 +112,7 @@ def test_steps_are_read_live_without_markup_and_people_only_on_demand(
     answer = client.get("/secure-score/qa/AdminMFA/")
     assert f"by {PERSON}" in answer.content.decode()
     assert answer.headers["Cache-Control"] == "no-store"
-    assert AuditEntry.objects.filter(action="names_shown", tenant=scored).count() == 1
+    assert audited().filter(action="names_shown", tenant=scored).count() == 1
     assert client.get("/secure-score/qa/Nothing/").status_code == 404
 
 
@@ -138,7 +139,7 @@ def test_a_decision_goes_to_microsoft_and_into_the_audit_log(
     (sent,) = simulator.control.requests(method="PATCH", path="AdminMFA")
     assert '"Ignored"' in sent["body"]
     assert stored_state(scored) == "Ignored"
-    entry = AuditEntry.objects.get(action="control_state_set")
+    entry = audited().get(action="control_state_set")
     assert entry.facts == {"before": "Default", "after": "Ignored"}
     assert "board" not in str(entry.facts) + entry.subject
     page = text(client, "/secure-score/qa/")
@@ -164,7 +165,7 @@ def test_a_missing_permission_to_write_is_said_plainly(sign_in, simulator, score
     answer = sign_in("lead", scored).post(ADDRESS, IGNORE, follow=True)
     assert "SecurityEvents.ReadWrite.All" in answer.content.decode()
     assert stored_state(scored) == "Default"
-    assert not AuditEntry.objects.filter(action="control_state_set").exists()
+    assert not audited().filter(action="control_state_set").exists()
 
 
 def test_findings_have_a_list_of_their_own(sign_in, scored: Tenant, world: World) -> None:

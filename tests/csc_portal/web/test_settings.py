@@ -8,8 +8,9 @@ from django.test import Client
 
 from alerts.overlap import as_body
 from alerts.overlap_classes import list_classes
-from tenants.models import AuditEntry, OverlapClass, Rule, TenantGroup
+from tenants.models import OverlapClass, Rule, TenantGroup
 from tenants.scope import granted
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 
 RULE = {
@@ -126,7 +127,7 @@ def test_a_class_of_detections_is_changed_and_reset(sign_in, world: World) -> No
     form = {"name": "ignored", "body": yaml.safe_dump(body), "version": "0"}
     assert admin.post(address, form).status_code == 302
     assert OverlapClass.objects.get().body["window_min"] == 7
-    assert AuditEntry.objects.filter(action="class edited").exists()
+    assert audited().filter(action="class edited").exists()
     broken = admin.post(address, {**form, "body": "- no", "version": "1"})
     assert broken.status_code == 422
     stale = admin.post(address, form)

@@ -15,8 +15,9 @@ from simulator import Simulator
 from tenants import totp
 from tenants.factors import SIGN_IN_KEY, check_totp, pending_totp
 from tenants.grants import Where, give
-from tenants.models import AuditEntry, Grant, RecoveryCode, TotpDevice, User
+from tenants.models import Grant, RecoveryCode, TotpDevice, User
 from tenants.secrets import vault
+from tests.audit import audited
 from tests.csc_portal.web.signin_lab import PASSWORD, is_in, somewhere, told, window
 
 
@@ -48,7 +49,7 @@ def digits(secret: bytes, steps: int = 0) -> str:
 
 
 def actions(user: User) -> list[str]:
-    rows = AuditEntry.objects.filter(actor=user.username).order_by("pk")
+    rows = audited().filter(actor=user.username).order_by("pk")
     return list(rows.values_list("action", flat=True))
 
 
@@ -176,7 +177,7 @@ def test_guessing_digits_locks_the_account_from_wherever(user: User) -> None:
     answer = client.post("/account/login/second/", {"code": digits(secret, 1)})
     assert "Too many wrong codes" in told(answer)
     assert not is_in(client)
-    assert AuditEntry.objects.filter(action="sign_in_locked").exists()
+    assert audited().filter(action="sign_in_locked").exists()
 
 
 def test_a_proxy_is_believed_only_if_it_is_ours(user: User, settings: Any) -> None:
@@ -239,7 +240,7 @@ def test_an_admin_resets_what_somebody_lost(user: User) -> None:
     boss.post(f"/settings/people/{user.pk}/reset/")
     assert not is_in(lost), "its sessions are over"
     assert not TotpDevice.objects.filter(user=user).exists()
-    entry = AuditEntry.objects.get(action="factors_reset")
+    entry = audited().get(action="factors_reset")
     assert (entry.actor, entry.subject) == (admin.username, f"user {user.pk}")
 
 

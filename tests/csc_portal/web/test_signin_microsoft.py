@@ -12,7 +12,8 @@ from csc_portal.entra_people import _microsoft, remove_mapping, save_mapping
 from csc_portal.own_directory import issuer_of
 from simulator import Simulator
 from tenants.grants import Where, give
-from tenants.models import AuditEntry, EntraIdentity, Grant, PortalSession, Tenant, User
+from tenants.models import EntraIdentity, Grant, PortalSession, Tenant, User
+from tests.audit import audited
 from tests.csc_portal.web.signin_lab import (
     DONE,
     START,
@@ -49,7 +50,7 @@ def rights(who: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 def reasons() -> list[str]:
-    rows = AuditEntry.objects.filter(action="sign_in_failed").order_by("pk")
+    rows = audited().filter(action="sign_in_failed").order_by("pk")
     return [row.facts["reason"] for row in rows]
 
 
@@ -80,7 +81,7 @@ def test_the_first_sign_in_makes_a_user_with_the_mapped_rights(
     assert not user.has_usable_password()
     assert user.email == ""
     assert PortalSession.objects.get(user=user).method == "microsoft"
-    assert AuditEntry.objects.filter(action="signed_in", actor=user.username).count() == 1
+    assert audited().filter(action="signed_in", actor=user.username).count() == 1
     again = window()
     sign_in(again, microsoft, {**who, "name": "x"})
     assert User.objects.filter(entra__object_id=who["oid"]).count() == 1
@@ -113,7 +114,7 @@ def test_a_removed_mapping_is_taken_back_at_once(microsoft: Simulator, client: C
     remove_mapping("boss", admin)
     assert rights(who) == {("viewer", "*")}
     assert client.get("/settings/sign-in/").status_code == 404, "in the session that is open"
-    entry = AuditEntry.objects.get(action="mapping_removed")
+    entry = audited().get(action="mapping_removed")
     assert (entry.actor, entry.facts["role"]) == ("boss", "admin")
 
 

@@ -17,7 +17,8 @@ from django.views import View
 from csc_portal.web.reauth import RecentLogin
 from csc_portal.web.sessions import SessionStore, client_of
 from simulator import Simulator
-from tenants.models import AuditEntry, EntraMapping, Grant, PortalSession, User
+from tenants.models import EntraMapping, Grant, PortalSession, User
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.signin_lab import (
     PASSWORD,
@@ -127,7 +128,7 @@ def test_ending_another_one_of_mine(user: User) -> None:
     here.post(f"/account/sessions/{row_of(there).public_id}/end/")
     assert is_in(here)
     assert not is_in(there)
-    assert AuditEntry.objects.filter(action="session_revoked", actor=user.username).count() == 1
+    assert audited().filter(action="session_revoked", actor=user.username).count() == 1
 
 
 def test_a_request_under_way_does_not_bring_an_ended_one_back(user: User) -> None:
@@ -222,7 +223,7 @@ class TestRecentLogin:
         assert client.post("/settings/sign-in/", proof).status_code == 302
         assert EntraMapping.objects.filter(value="CSC.Late").count() == 1
         assert client.session.session_key != before
-        assert AuditEntry.objects.filter(action="proved_again", actor=user.username).exists()
+        assert audited().filter(action="proved_again", actor=user.username).exists()
 
     def test_a_wrong_one_does_not_and_guessing_is_stopped(self, user: User) -> None:
         client = entered(user)

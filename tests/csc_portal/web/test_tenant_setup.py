@@ -16,7 +16,6 @@ from posture.findings import Found, settle
 from posture.models import ScoreDay, Weakness
 from simulator import Simulator
 from tenants.models import (
-    AuditEntry,
     Onboarding,
     PortalSession,
     QueueEntry,
@@ -24,6 +23,7 @@ from tenants.models import (
     TicketConnection,
 )
 from tenants.scope import granted, scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World, fill
 from tests.lab import customer, new_slug
 
@@ -44,10 +44,8 @@ def at(tenant: Tenant, tab: str) -> str:
     return f"/tenants/{tenant.slug}/setup/{tab}/"
 
 
-def audited(tenant: Tenant, action: str) -> list[dict[str, object]]:
-    return list(
-        AuditEntry.objects.filter(tenant=tenant, action=action).values_list("facts", flat=True)
-    )
+def facts_of(tenant: Tenant, action: str) -> list[dict[str, object]]:
+    return list(audited().filter(tenant=tenant, action=action).values_list("facts", flat=True))
 
 
 def test_general_settings_are_kept_and_audited(admin: Client, tenant: Tenant) -> None:
@@ -65,7 +63,7 @@ def test_general_settings_are_kept_and_audited(admin: Client, tenant: Tenant) ->
     assert tenant.sources_off == ["incidents"]
     assert not tenant.reads("incidents")
     assert tenant.push_resources == ["/security/alerts_v2"]
-    assert audited(tenant, "tenant_changed") == [
+    assert facts_of(tenant, "tenant_changed") == [
         {"fields": ["name", "push_resources", "sources_off", "write_back"]}
     ]
     admin.post(at(tenant, "general"), {**GENERAL, "name": "Another"})
@@ -122,7 +120,7 @@ def test_a_credential_is_proven_before_it_is_used(
     assert tenant.credential_secret == "second-credential"
     assert tenant.credential_expires_at is not None
     assert tenant.credential_expires_at.year == 2100
-    assert audited(tenant, "credential_rotated") == [{}]
+    assert facts_of(tenant, "credential_rotated") == [{}]
 
 
 def test_the_ticket_system_is_changed_tried_and_switched(admin: Client, tenant: Tenant) -> None:
@@ -140,7 +138,7 @@ def test_the_ticket_system_is_changed_tried_and_switched(admin: Client, tenant: 
     admin.post(at(tenant, "tickets"), {"do": "off"})
     connection.refresh_from_db()
     assert not connection.is_enabled
-    assert audited(tenant, "ticketing_off") == [{}]
+    assert facts_of(tenant, "ticketing_off") == [{}]
 
 
 def test_what_an_ending_there_means_is_chosen(admin: Client, tenant: Tenant) -> None:
@@ -174,7 +172,7 @@ def test_the_webhook_is_shown_on_demand_and_audited(admin: Client, tenant: Tenan
     path = f"/webhooks/tickets/{tenant.ticketing.public_id}/"
     assert path not in admin.get(at(tenant, "tickets")).content.decode()
     assert path in admin.post(at(tenant, "tickets"), {"do": "webhook"}).content.decode()
-    assert audited(tenant, "push_keys_shown") == [{}]
+    assert facts_of(tenant, "push_keys_shown") == [{}]
 
 
 def test_promises_are_kept(admin: Client, tenant: Tenant) -> None:
@@ -253,7 +251,7 @@ def test_vips_come_by_a_list_that_is_not_kept(admin: Client, tenant: Tenant) -> 
     admin.post(at(tenant, "assets"), {"do": "remove", "class": str(found.public_id)})
     with scope(tenant):
         assert not AssetClass.objects.exists()
-    assert audited(tenant, "asset_class_changed") == [{"kind": "vip"}]
+    assert facts_of(tenant, "asset_class_changed") == [{"kind": "vip"}]
 
 
 def test_a_list_that_does_not_fit_into_memory_is_not_taken(admin: Client, tenant: Tenant) -> None:
@@ -294,7 +292,7 @@ def test_off_boarding_stops_and_erasing_forgets(admin: Client, tenant: Tenant) -
     assert admin.post(end, {"do": "erase", "typed": tenant.slug}).headers["Location"] == "/tenants/"
     assert not Tenant.objects.filter(pk=tenant.pk).exists()
     assert not TicketConnection.objects.filter(tenant_id=tenant.pk).exists()
-    assert AuditEntry.objects.filter(action="tenant_erased").exists()
+    assert audited().filter(action="tenant_erased").exists()
 
 
 def test_the_export_holds_what_is_stored(sign_in, world: World) -> None:
@@ -318,4 +316,4 @@ def test_the_export_holds_what_is_stored(sign_in, world: World) -> None:
     text = json.dumps(lines)
     assert "qatest" not in text
     assert tenant.credential_secret not in text
-    assert audited(tenant, "tenant_exported") == [{}]
+    assert facts_of(tenant, "tenant_exported") == [{}]

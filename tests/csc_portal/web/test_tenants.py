@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from tenants.models import AuditEntry, Tenant
+from tenants.models import Tenant
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import World
 from ticketing.models import Delivery
 
@@ -17,7 +18,7 @@ def test_pausing_and_starting(sign_in, world: World) -> None:
     for state in ("paused", "active"):
         client.post("/tenants/qa/state/", {"state": state})
         assert Tenant.objects.get(slug="qa").state == state
-        assert AuditEntry.objects.filter(action=f"tenant_{state}").count() == 1
+        assert audited().filter(action=f"tenant_{state}").count() == 1
     assert client.post("/tenants/qa/state/", {"state": "offboarded"}).status_code == 404
     Tenant.objects.filter(slug="qa").update(state="offboarded")
     client.post("/tenants/qa/state/", {"state": "active"})
@@ -33,7 +34,7 @@ def test_what_was_given_up_is_sent_again(sign_in, world: World) -> None:
     # Tried once, so that the help desk is asked for our reference before anything is made.
     assert (delivery.state, delivery.attempts) == ("pending", 1)
     assert Tenant.objects.get(slug="qa").next_delivery_at is not None
-    assert AuditEntry.objects.get(action="deliveries_retried").facts == {"deliveries": 1}
+    assert audited().get(action="deliveries_retried").facts == {"deliveries": 1}
 
 
 def test_the_table_says_what_needs_attention(sign_in, world: World) -> None:

@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from alerts.models import Case
 from csc_portal.urls import urlpatterns
-from tenants.models import AuditEntry, User
+from tenants.models import User
 from tenants.scope import scope
+from tests.audit import audited
 from tests.csc_portal.web.conftest import SECRET, World
 from tests.csc_portal.web.url_rules import RULES, Call
 from ticketing.models import Delivery
@@ -89,7 +90,7 @@ def test_nothing_of_another_tenant_is_changed(colleague: Client, world: World) -
     world.tenants["third"].refresh_from_db()
     assert world.tenants["third"].state == "active"
     assert User.objects.get(pk=colleague.person.pk).preferences["tenants"] == []  # type: ignore[attr-defined]
-    assert not AuditEntry.objects.filter(tenant=world.tenants["third"]).exists()
+    assert not audited().filter(tenant=world.tenants["third"]).exists()
 
 
 def test_the_walk_would_find_something(sign_in, world: World) -> None:

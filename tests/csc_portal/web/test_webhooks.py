@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from csc_portal.web.entering import PROVED_AT
-from tenants.models import AuditEntry, Tenant, Webhook, WebhookDelivery
+from tenants.models import Tenant, Webhook, WebhookDelivery
+from tests.audit import audited
 
 PAGE = "/settings/webhooks/"
 FIELDS = {"name": "SOAR", "url": "https://soar.example/hook", "events": ["case.created"]}
@@ -80,7 +81,7 @@ def test_test_replay_switch_and_remove(admin: Client) -> None:
         assert do(admin, hook, **nonsense) == 404
     assert do(admin, hook, do="remove") == 302
     assert not Webhook.objects.exists()
-    told = list(AuditEntry.objects.values_list("action", flat=True))
+    told = list(audited().values_list("action", flat=True))
     for action in ("made", "tested", "replayed", "switched", "removed"):
         assert f"webhook_{action}" in told
 
