@@ -262,6 +262,7 @@ def wait_for_polls(slugs: Iterable[str], seconds: float = 90, times: int = 1) ->
 def check_complete(simulator: Simulator, slug: str) -> None:
     """Every alert is there, every case shown has its rows, every open case exactly one ticket."""
     control = simulator.control
+    wait_for(lambda: not pending(slug), 60, "all that is owed was sent")
     with scope(reread(slug)):
         stored = set(Alert.objects.values_list("provider_id", flat=True))
         loose = Alert.objects.filter(case=None).count()

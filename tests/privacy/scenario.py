@@ -179,7 +179,13 @@ class Scenario:
         with scope(tenant):
             assert AssetMember.objects.count() == 5
             entity = Alert.objects.get(provider_id="signed-1").links.get(entity__kind="user")
-        self.live = read_user(tenant, entity.entity_id, graph_for(tenant), pseudonymiser, now)
+
+        def is_read_live() -> bool:
+            graph = graph_for(tenant)
+            self.live = read_user(tenant, entity.entity_id, graph, pseudonymiser, now)
+            return bool(self.live.sign_ins and self.live.audits)
+
+        wait_for(is_read_live, 60, "the log's limit allows a live read")
 
     def facts(self) -> dict:
         """What enrichment keeps of the odd sign-in, {} before it has asked."""
@@ -235,8 +241,8 @@ class Scenario:
         self.lists()
         self.commented = carry_outcomes(self.simulator, self.processes, self.marks, self.slug)
         self.score = read_score(self.simulator, self.processes, self.marks, self.slug)
-        self._look_at_pages()
         weak = read_weak(self.simulator, self.marks, reread(self.slug))
+        self._look_at_pages()
         self.azure = read_azure(self.simulator, self.marks, reread(self.slug))
         self.weak = tell_findings(self.simulator, reread(self.slug), weak)
 
