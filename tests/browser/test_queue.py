@@ -120,6 +120,7 @@ def test_an_hour_by_keyboard_alone(page: Page, site: Site) -> None:
     press("g")
     press("c")
     expect(page.get_by_role("heading", name="Chain", exact=True)).to_be_visible()
+    page.wait_for_load_state()  # keys are heard
     press("g")
     press("q")
     ready(page)
