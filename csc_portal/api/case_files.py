@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from csc_portal import queue
 from csc_portal.access import case_for
-from csc_portal.api import shapes
+from csc_portal.api import file_shapes, shapes
 from csc_portal.api.alerts import alerts_of
 from csc_portal.api.bodies import Body, assignee, case_detail, decision_body, ticket_body
 from csc_portal.api.documented import TENANT, errors
@@ -36,7 +36,7 @@ class CaseFile(ApiView):
             "What its page shows without names: the newest 200 alerts, the newest 500 steps. "
             "`chain` holds everything that the alerts name, by link. A merged case answers 410."
         ),
-        responses={200: shapes.CaseFile, **errors(404, 410)},
+        responses={200: file_shapes.CaseFile, **errors(404, 410)},
     )
     def get(self, request: Request, id: uuid.UUID) -> Response:
         entry, tenant = case_for(self.owner, id, rights=self.rights)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from clients.errors import ApiError, Rejected
 from csc_portal.access import case_for
-from csc_portal.api import shapes
+from csc_portal.api import file_shapes
 from csc_portal.api.documented import errors
 from csc_portal.api.formats.stix import MEDIA_TYPE
 from csc_portal.api.problems import NOT_HERE, Problem
@@ -39,7 +39,10 @@ class CaseStix(ApiView):
             "scope `export`, too, and is recorded as names shown."
         ),
         request=None,
-        responses={(200, MEDIA_TYPE): shapes.StixBundle, **errors(404, 410, 413, 415, 422, 503)},
+        responses={
+            (200, MEDIA_TYPE): file_shapes.StixBundle,
+            **errors(404, 410, 413, 415, 422, 503),
+        },
     )
     def post(self, request: Request, id: uuid.UUID) -> Response:
         entry, tenant = case_for(self.owner, id, Right.SHOW_NAMES, self.rights)

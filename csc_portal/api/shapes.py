@@ -10,7 +10,6 @@ from rest_framework import serializers as s
 
 from alerts.models import Case, Decision
 from csc_portal.api.bodies import STATUSES
-from csc_portal.case_timeline import STREAMS
 from tenants.models import PILLARS, SEVERITIES, Tenant
 from ticketing.models import Delivery
 
@@ -312,46 +311,6 @@ class KeyShape(s.Serializer[Any]):
     scopes = s.ListField(child=s.CharField())
     tenants = s.ListField(child=s.CharField())
     expires_at = s.DateTimeField()
-
-
-class ChainEntity(EntityRef):
-    alert_count = s.IntegerField(help_text="Alerts of the case that name it")
-    roles = s.ListField(child=s.CharField())
-    verdict = s.CharField(allow_blank=True)
-    is_tie = s.BooleanField(help_text="May tie alerts into one case")
-    asset_classes = s.ListField(child=s.CharField())
-
-
-class ChainLink(s.Serializer[Any]):
-    pillar = s.ChoiceField(PILLARS)
-    entities = ChainEntity(many=True)
-
-
-class Step(s.Serializer[Any]):
-    at = s.DateTimeField()
-    stream = s.ChoiceField(list(STREAMS))
-    kind = s.CharField()
-    text = s.CharField(allow_blank=True)
-    detail = s.CharField(allow_blank=True)
-    by = Assignee(allow_null=True)
-    source_ref = _maybe(s.CharField, help_text="Of the alert that it is about")
-
-
-class CaseFile(s.Serializer[Any]):
-    case = CaseDetail()
-    chain = ChainLink(many=True)
-    alerts = AlertShape(many=True)
-    decisions = DecisionShape(many=True, help_text="The newest, which holds, first")
-    ticket = TicketShape(allow_null=True)
-    timeline = Step(many=True, help_text="The newest first")
-
-
-class StixBundle(s.Serializer[Any]):
-    type = s.ChoiceField(["bundle"])
-    id = s.CharField()
-    objects = s.ListField(
-        child=s.DictField(), help_text="The customer, then indicators, each with its sighting"
-    )
 
 
 class Facets(s.Serializer[Any]):
