@@ -33,7 +33,8 @@ from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.documents import alert, user
 from tests.csc_portal.web.test_queue import store
 from tests.csc_portal.web.test_roles import at_home, own
-from tests.csc_portal.web.url_rules import RULES, Call, rule_of
+from tests.csc_portal.web.url_calls import Call, rule_of
+from tests.csc_portal.web.url_rules import RULES
 from ticketing.models import Delivery, Ticket
 
 MARKUP = "<img src=x onerror=hostile()>"

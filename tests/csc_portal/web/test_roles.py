@@ -20,7 +20,8 @@ from tenants.models import Grant, Tenant, TenantGroup, User
 from tenants.roles import RIGHTS, Right
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.test_urls import call
-from tests.csc_portal.web.url_rules import RULES, Call
+from tests.csc_portal.web.url_calls import Call
+from tests.csc_portal.web.url_rules import RULES
 from tests.tenants.test_audit_proof import start_anew
 
 NOT_HERE = frozenset({404})

@@ -15,7 +15,8 @@ from tenants.models import User
 from tenants.scope import scope
 from tests.audit import audited
 from tests.csc_portal.web.conftest import SECRET, World
-from tests.csc_portal.web.url_rules import RULES, Call
+from tests.csc_portal.web.url_calls import Call
+from tests.csc_portal.web.url_rules import RULES
 from ticketing.models import Delivery
 
 
