@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
 from simulator import Simulator
+from simulator.directory import ALL_ROLES
+from tenants.directories import defender_for, graph_for
 from tenants.models import Tenant
 from tests.posture.lab import Azure
 
@@ -27,11 +30,17 @@ def azure(simulator: Simulator, contoso: dict[str, str]) -> Azure:
 
 
 @pytest.fixture
-def customer(qa: Tenant, contoso: dict[str, str]) -> Tenant:
-    """The first tenant of the tests, reading that directory."""
+def customer(simulator: Simulator, qa: Tenant, contoso: dict[str, str]) -> Iterator[Tenant]:
+    """The first tenant of the tests, reading that directory, which gives all it is asked for."""
     qa.directory_id = uuid.UUID(contoso["directory"])
     qa.client_id = uuid.UUID(contoso["client_id"])
     qa.credential_secret = contoso["credential_secret"]
     qa.state = Tenant.State.ACTIVE
     qa.save()
-    return qa
+    yield qa
+    simulator.control.clear_faults()
+    simulator.control.configure(
+        contoso["directory"], roles=list(ALL_ROLES), licences={"defender": True}
+    )
+    for client in (graph_for(qa), defender_for(qa)._calls):
+        client.forget_token()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from django.test import Client
@@ -11,13 +13,14 @@ from django.utils import timezone
 from csc_portal.feeds import fetch, known_feeds
 from csc_portal.inventory import run_inventory
 from csc_portal.outcome import carry_outcome
+from csc_portal.turns import INVENTORY, turn
 from csc_portal.weaknesses import WeaknessRun, run_weaknesses
 from posture.models import Exemption, Finding
 from simulator import Simulator
 from tenants.models import FindingRule, Grant, PublicFeed, Tenant, User
 from tenants.scope import scope
 from tests import payloads
-from tests.lab import reread
+from tests.lab import reread, wait_for
 from tests.privacy.canaries import Marks
 
 KEV = "known_exploited_vulnerabilities.json"
@@ -52,13 +55,22 @@ def read_weak(simulator: Simulator, marks: Marks, tenant: Tenant) -> WeaknessRun
     return run_weaknesses(tenant, timezone.now())
 
 
+@contextmanager
+def _our_turn(tenant: Tenant) -> Iterator[None]:
+    """No worker reads this customer's Azure meanwhile: it began with what was exempt before."""
+    with ExitStack() as held:
+        wait_for(lambda: held.enter_context(turn(tenant.pk, INVENTORY)), 60, "our turn")
+        yield
+
+
 def tell_findings(simulator: Simulator, tenant: Tenant, run: WeaknessRun) -> SeenWeak:
     """Let Azure's findings have tickets, too; send what is owed, and look at every page of it."""
     FindingRule.objects.create(tenant=tenant, kind=Finding.Kind.UNWATCHED)
-    with scope(tenant):
-        Exemption.objects.all().delete()
-    run_inventory(reread(tenant.slug), timezone.now(), is_full=True)
-    carry_outcome(reread(tenant.slug), patience_s=10, deliver=True)
+    with _our_turn(tenant):
+        with scope(tenant):
+            Exemption.objects.all().delete()
+        run_inventory(reread(tenant.slug), timezone.now(), is_full=True)
+        carry_outcome(reread(tenant.slug), patience_s=10, deliver=True)
     told = [one for one in simulator.control.tickets(tenant.slug) if "csc-finding" in one["tags"]]
     person = User.objects.create_user(f"weak-{tenant.slug}")
     Grant.objects.create(user=person, tenant=tenant, role="admin")
