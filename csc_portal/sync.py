@@ -20,22 +20,23 @@ from tenants.scope import granted
 _LAST_ROW = 2**63 - 1
 _NOBODY = uuid.UUID(int=0)
 
-# A tenant at a time (LATERAL), so that each is one walk along the index on its changes.
-_SINCE = f"""
+
+def _since(tenants: str, is_theirs: str) -> str:
+    return f"""
 WITH seen AS (
-  SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_open,
+  SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::bigint, %s::bigint) AS oldest_open,
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_one
 ), found AS (
   SELECT q.tenant_id, q.change, q.id AS place, q.public_id, false AS is_gone
-  FROM seen, unnest(%s::int[]) AS t(id) CROSS JOIN LATERAL (
+  FROM seen, {tenants} LATERAL (
     SELECT q.tenant_id, q.change, q.id, q.public_id FROM tenants_queueentry q
-    WHERE q.tenant_id = t.id AND (q.change, q.id) > (%s, %s) AND q.change < seen.oldest_open
+    WHERE q.tenant_id {is_theirs} AND (q.change, q.id) > (%s, %s) AND q.change < seen.oldest_open
     ORDER BY q.change, q.id LIMIT %s) AS q
   UNION ALL
   SELECT g.tenant_id, g.change, 0, g.public_id, true
-  FROM seen, unnest(%s::int[]) AS t(id) CROSS JOIN LATERAL (
+  FROM seen, {tenants} LATERAL (
     SELECT g.tenant_id, g.change, g.public_id FROM tenants_queuetombstone g
-    WHERE g.tenant_id = t.id AND (g.change, g.public_id) > (%s, %s)
+    WHERE g.tenant_id {is_theirs} AND (g.change, g.public_id) > (%s, %s)
       AND g.change < seen.oldest_open
     ORDER BY g.change, g.public_id LIMIT %s) AS g
 ), page AS (
@@ -48,11 +49,25 @@ LEFT JOIN tenants_queueentry q ON NOT p.is_gone AND q.id = p.place
 LEFT JOIN tenants_movedcase m ON p.is_gone AND m.public_id = p.public_id
 ORDER BY p.change, p.is_gone, p.place, p.public_id
 """  # noqa: S608 - made of constants
+
+
+# Few tenants: one walk each along the index on their changes, whatever the others did. Many: one
+# walk along the index on all changes, which a whole copy goes through once.
+FEW = 20
+_OF_FEW = _since("unnest(%s::int[]) AS t(id),", "= t.id")
+_OF_MANY = _since("", "= ANY(%s::int[])")
 _OWN = 8
-# Along the index on `change`: of all tenants, but few rows where the position is a late one.
-_NEWS = """
-SELECT EXISTS (SELECT FROM tenants_queueentry WHERE change >= %s)
-  OR EXISTS (SELECT FROM tenants_queuetombstone WHERE change >= %s)
+# Along the indexes on `change`: of all tenants, but few rows where `first` is a late one.
+_CHANGED = """
+WITH seen AS (
+  SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_open
+), found AS (
+  SELECT tenant_id, change FROM tenants_queueentry WHERE change >= %s
+  UNION ALL
+  SELECT tenant_id, change FROM tenants_queuetombstone WHERE change >= %s
+)
+SELECT seen.oldest_open, f.tenant_id, max(f.change)
+FROM seen LEFT JOIN found f ON f.change < seen.oldest_open GROUP BY 1, 2
 """
 _OLDEST_OPEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
@@ -68,6 +83,11 @@ class Position:
     change: int = 0
     place: int = 0
     gone: uuid.UUID | None = None
+
+    @property
+    def first(self) -> int:
+        """The first change that may not have been told."""
+        return self.change + (self.place == _LAST_ROW)  # else the rest of one transaction
 
     @property
     def _after_row(self) -> tuple[int, int]:
@@ -102,14 +122,19 @@ class Changes:
     reached: Position
 
 
-def changes_since(position: Position, tenant_ids: Sequence[int], limit: int) -> Changes:
-    """One statement. Raises CursorOfAnotherLife."""
+def changes_since(
+    position: Position, tenant_ids: Sequence[int], limit: int, until: int | None = None
+) -> Changes:
+    """Changes before `until`, in one statement. Raises CursorOfAnotherLife."""
     ids = list(tenant_ids)
     parameters = [
-        ids, *position._after_row, limit + 1, ids, *position._after_tombstone, limit + 1, limit + 1
+        until,
+        ids, *position._after_row, limit + 1,
+        ids, *position._after_tombstone, limit + 1,
+        limit + 1,
     ]  # fmt: skip
     with granted(ids):
-        answer = run(_SINCE, parameters)
+        answer = run(_OF_FEW if len(ids) <= FEW else _OF_MANY, parameters)
     if position.change >= answer[0][0]:
         raise CursorOfAnotherLife
     rows = [row for row in answer if row[2] is not None]
@@ -122,11 +147,11 @@ def changes_since(position: Position, tenant_ids: Sequence[int], limit: int) -> 
     return Changes(items, position, has_more, reached)
 
 
-def has_news(position: Position, tenant_ids: Iterable[int]) -> bool:
-    """Whether reading on may tell something. Far cheaper, if the position was reached lately."""
-    first = position.change + (position.place == _LAST_ROW)  # else the rest of one transaction
+def changed_tenants(first: int, tenant_ids: Iterable[int]) -> tuple[int, dict[int, int]]:
+    """(how far was looked, tenant -> its newest change from `first` to before that)."""
     with granted(tenant_ids):
-        return bool(run(_NEWS, [first, first])[0][0])
+        rows = run(_CHANGED, [first, first])
+    return rows[0][0], {tenant_id: change for _, tenant_id, change in rows if change is not None}
 
 
 def _change(answered: tuple[Any, ...]) -> Change:

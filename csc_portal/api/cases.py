@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import QueryDict
@@ -158,7 +158,7 @@ class CaseChanges(ApiView):
         tenants = self.tenants()
         query = request.query_params
         position = position_of(query, tenants) or Position()
-        found = read_changes(position, tenants, limit_of(query))
+        found = read_changes(position, list(tenants), limit_of(query))
         known = people(one.row.assignee_id for one in found.items if one.row)
         items = [_change_body(one, tenants[one.tenant_id], known) for one in found.items]
         following = mark_of(query, tenants, found.position)
@@ -191,10 +191,12 @@ def _digest(tenants: Mapping[int, TenantRef]) -> str:
     return hashlib.sha256(repr(sorted(tenants)).encode()).hexdigest()[:16]
 
 
-def read_changes(position: Position, tenants: Mapping[int, TenantRef], limit: int) -> Changes:
+def read_changes(
+    position: Position, tenant_ids: Sequence[int], limit: int, until: int | None = None
+) -> Changes:
     """Raises Problem for a position of another database."""
     try:
-        return changes_since(position, list(tenants), limit)
+        return changes_since(position, tenant_ids, limit, until)
     except CursorOfAnotherLife:
         raise Problem(410, "The portal's database is another one now.") from None
 

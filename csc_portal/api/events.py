@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,8 @@ from csc_portal.api.keys import again, rights_of_key
 from csc_portal.api.problems import Problem
 from csc_portal.api.scopes import RIGHT_OF, Scope
 from csc_portal.api.view import ApiView
-from csc_portal.sync import Changes, Position, has_news, position_now
+from csc_portal.streams.news import NEWS
+from csc_portal.sync import Changes, Position, position_now
 from csc_portal.webhooks.collect import change_data
 from tenants.models import ApiKey
 
@@ -70,28 +71,35 @@ class Stream:
     query: QueryDict
     tenants: Mapping[int, TenantRef]
     checked_at: float = 0.0
+    is_behind: bool = True
 
     def read(self, position: Position) -> Changes:
         """What came since, for a key that still has these tenants. Raises Lost, Problem."""
-        now, is_news = time.monotonic(), has_news(position, self.tenants)
-        if is_news or now - self.checked_at >= CHECK_S:
-            self.check()
+        now, changed, until = time.monotonic(), list(self.tenants), None
+        if not self.is_behind:
+            changed, until = NEWS.since(position, self.tenants)
+        if self.is_behind or now - self.checked_at >= CHECK_S:
+            self.check(self.tenants)
             self.checked_at = now
-        if is_news:
-            return read_changes(position, self.tenants, AT_ONCE)
-        return Changes([], position, False, position)
+        elif changed:
+            self.check(changed)
+        if not changed:
+            return Changes([], position, False, position)
+        found = read_changes(position, changed, AT_ONCE, until)
+        self.is_behind &= found.has_more
+        return found
 
-    def check(self) -> None:
-        """At most four queries. Raises Lost."""
+    def check(self, among: Collection[int]) -> None:
+        """Whether the key still has those of its tenants. Few queries. Raises Lost."""
         key = again(self.key, timezone.now())
         if key is None:
             raise Lost("key")
-        rights = rights_of_key(key)
+        rights = rights_of_key(key, None if among is self.tenants else among)
         having = set(rights.having(RIGHT_OF[Scope.CASES_READ]))
         slugs = set(self.query.getlist("tenant"))
         if slugs:
             having = {pk for pk in having if rights.tenants[pk].slug in slugs}
-        if having != set(self.tenants):
+        if having != set(among):
             raise Lost("tenants")
 
     def mark(self, position: Position) -> str:
@@ -221,7 +229,8 @@ class Events(ApiView):
         position = self._position(stream)
         if not settings.SERVES_STREAMS:
             raise Problem(503, "Streams are served by another process of the portal.")
-        read_changes(position, stream.tenants, 1)
+        read_changes(position, list(stream.tenants), 1)
+        NEWS.join(stream.tenants)
         life_s = LIFE_S * random.uniform(0.9, 1.0)  # noqa: S311 - not all come again at once
         texts = told(lambda at: _read_apart(stream, at), stream, position, life_s)
         # The thread waits from now on: its connection serves nobody.

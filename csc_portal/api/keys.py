@@ -12,7 +12,7 @@ import hmac
 import re
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -187,9 +187,12 @@ def note_use(key: ApiKey, now: datetime) -> None:
         ApiKey.objects.filter(pk=key.pk).update(used_at=now)
 
 
-def rights_of_key(key: ApiKey) -> Rights:
-    """What the owner may now, within the key's scopes and tenants. At most two queries."""
-    owned = rights_of(key.owner)
+def rights_of_key(key: ApiKey, among: Collection[int] | None = None) -> Rights:
+    """What the owner may now, within the key's scopes and tenants. At most two queries.
+
+    `among`: asked about these tenants alone.
+    """
+    owned = rights_of(key.owner, among)
     allowed = rights_in(scopes_of(key))
     # Many tenants, few kinds of rights among them.
     narrowed = {

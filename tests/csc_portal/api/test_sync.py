@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
-from csc_portal.sync import CursorOfAnotherLife, Position, changes_since
+from csc_portal.streams.news import News
+from csc_portal.sync import (
+    FEW,
+    Changes,
+    CursorOfAnotherLife,
+    Position,
+    changes_since,
+    position_now,
+)
 from tenants.models import Tenant
 from tests.lab import wait_for
 
@@ -48,12 +56,16 @@ class Store:
         self.titles = 0
         self.reset()
 
-    def reset(self) -> None:
+    def reset(self, *, is_listener: bool = False, times: int = 1) -> None:
+        """`times`: each tenant is named so often; many are read by another plan than few."""
+        self.asked = self.tenant_ids * times
         for one in self.writers:
             one.execute("ROLLBACK")
             for table in ("queueentry", "queuetombstone", "queuerollup"):
                 one.execute(f"DELETE FROM tenants_{table}")
         self.position = Position()
+        self.news = News(fresh_s=0) if is_listener else None
+        self.is_behind = True
         self.copy: dict[uuid.UUID, str] = {}
         self.told: set[tuple[uuid.UUID, str]] = set()
 
@@ -81,8 +93,22 @@ class Store:
     def end(self, writer: int, is_kept: bool) -> None:
         self.writers[writer].execute("COMMIT" if is_kept else "ROLLBACK")
 
+    def changes(self, limit: int) -> Changes:
+        """A listener, once it has seen all, reads only tenants with news."""
+        if self.news is None:
+            return changes_since(self.position, self.asked, limit)
+        if self.is_behind:
+            self.news.join(self.tenant_ids)
+            found = changes_since(self.position, self.asked, limit)
+            self.is_behind = found.has_more
+            return found
+        changed, until = self.news.since(self.position, self.tenant_ids)
+        if not changed:
+            return Changes([], self.position, False, self.position)
+        return changes_since(self.position, changed, limit, until)
+
     def read(self, limit: int) -> bool:
-        found = changes_since(self.position, self.tenant_ids, limit)
+        found = self.changes(limit)
         assert len(found.items) <= limit
         for one in found.items:
             if one.row is None:
@@ -92,7 +118,7 @@ class Store:
             assert version not in self.told, "a change came twice"
             self.told.add(version)
             self.copy[one.public_id] = one.row.title
-        self.position = found.position
+        self.position = found.reached if self.news else found.position
         return found.has_more
 
     def truth(self) -> dict[uuid.UUID, str]:
@@ -127,9 +153,13 @@ STEP = st.one_of(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=st.lists(STEP, max_size=40))
-def test_a_copy_becomes_the_truth(store: Store, steps: list[Any]) -> None:
-    store.reset()
+@given(
+    steps=st.lists(STEP, max_size=40), is_listener=st.booleans(), times=st.sampled_from((1, FEW))
+)
+def test_a_copy_becomes_the_truth(
+    store: Store, steps: list[Any], is_listener: bool, times: int
+) -> None:
+    store.reset(is_listener=is_listener, times=times)
     for name, *words in steps:
         getattr(store, name)(*words)
     for writer in range(WRITERS):
@@ -167,3 +197,18 @@ def test_what_left_the_queue_leaves_the_copy(store: Store) -> None:
 def test_a_cursor_of_another_database_is_told(store: Store) -> None:
     with pytest.raises(CursorOfAnotherLife):
         changes_since(Position(2**60), store.tenant_ids, 5)
+
+
+def test_one_look_serves_all_who_listen(store: Store, django_assert_num_queries) -> None:
+    store.reset()
+    store.settle()
+    here, news = position_now(), News(fresh_s=3600)
+    news.join(store.tenant_ids)
+    store.write(1, 1, False)
+    store.end(1, is_kept=True)
+    store.settle()
+    with django_assert_num_queries(1):
+        told = [news.since(here, store.tenant_ids[place:])[0] for place in range(WRITERS)]
+    assert told == [[store.tenant_ids[1]], [store.tenant_ids[1]], []]
+    with django_assert_num_queries(1):  # however many tenants it may read
+        changes_since(here, store.tenant_ids * FEW, 5)
