@@ -40,7 +40,8 @@ NOTES_A_ROUND = 40
 IDS_A_QUERY = 500
 FORGOTTEN_AFTER = timedelta(days=30)
 """A closed ticket is not looked at one by one any more; a change that is told still counts."""
-OURS = "[CSC-"
+OUR_NOTE = re.compile(r"\[CSC-[^\]\s]{1,50}/", re.IGNORECASE)
+"""A subject that people quote has no slash: see `dispatch`."""
 _A_TIME = re.compile(
     r"\d{9,17}(\.\d{1,9})?"
     r"|\d{1,4}([-/.])\d{1,2}\2\d{1,4}[T ,]{1,2}\d{1,2}:\d\d(:\d\d)?[\d.:Z +-]{0,12}"
@@ -162,7 +163,7 @@ def _people_noted(run: _Round, external_id: str) -> int | None:
         notes = run.system.notes(external_id)
     except NotFound:
         return None
-    return sum(OURS not in note for note in notes)
+    return sum(OUR_NOTE.search(note) is None for note in notes)
 
 
 def _take(run: _Round, ticket_pk: int, there: TicketRef, notes: int | None) -> None:

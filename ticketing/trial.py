@@ -11,7 +11,12 @@ from tenants.pseudonyms import crockford
 from ticketing.adapters import TicketDraft, TicketRef, TicketSystem
 from ticketing.adapters.base import ENDED, OPEN, RESOLVED
 
-SUBJECT = "Test ticket of CSC Portal"
+SUBJECT = (
+    "Test ticket of CSC Portal. Nothing has happened. This line is as long as the subject of a "
+    "ticket may get, and has letters of several alphabets (é ß ø ж λ 漢字): a system that cuts it "
+    "would lose our reference at its end, and a ticket might be opened twice without anybody "
+    "having done anything wrong."
+)
 TEXT = (
     "<p><b>This is a test.</b> It shows that CSC Portal can open tickets here. "
     "Nothing has happened. The portal closes it by itself.</p>"
@@ -43,7 +48,10 @@ def send_test_ticket(system: TicketSystem, now: datetime) -> Trial:
     try:
         found = system.find(reference, now - _MARGIN)
         if found is None or found.id != ticket.id:
-            problem = "It is not found by its reference: a ticket might be opened twice."
+            problem = (
+                "It is not found by its reference: a ticket might be opened twice. Its search has "
+                "to find new tickets at once, and its subject may not be cut (longest_subject)."
+            )
             return Trial(reference, ticket, problem, tuple(steps))
         steps.append("It is found by its reference, so none is opened twice.")
         system.note(ticket.id, NOTE, f"{reference}/1")

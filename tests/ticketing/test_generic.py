@@ -1,9 +1,10 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
 import responses
 
-from clients.errors import BadPayload, Rejected, Unauthorized
+from clients.errors import BadPayload, NotFound, Rejected, Unauthorized
 from tests.ticketing.desks import from_the_guide
 from ticketing.adapters import TicketSystem, oauth, registry
 from ticketing.adapters.base import TicketDraft
@@ -246,6 +247,34 @@ def test_find_compares_the_whole_reference(mock: responses.RequestsMock) -> None
     assert found.id == "9"
     with pytest.raises(Rejected):
         make().find("CSC' OR 1=1", NOW)
+
+
+def test_no_markup_acts_on_a_preformatted_text(mock: responses.RequestsMock) -> None:
+    """Some Markdown knows no <pre>: there each line, also an empty one, has to be code itself."""
+    mock.post(f"{URL}/t/5/n", json={}, status=201)
+    note = {"method": "POST", "path": "/t/${id}/n", "body": {"b": "${preformatted}"}}
+    make(note=note).note("5", "<h3># a</h3><p>~~~<br>![x](//e)</p><h3>&lt;/pre&gt;</h3>", "CSC-1/1")
+    first, second, *lines, last, end = json.loads(mock.calls[0].request.body)["b"].split("\n")
+    assert (first, second, last, end) == ("<pre>", "", "", "</pre>")
+    assert all(line.startswith("    ") and "<" not in line for line in lines)
+    assert lines[-1] == "    [CSC-1/1]"
+
+
+def test_a_change_without_a_text_is_no_note(mock: responses.RequestsMock) -> None:
+    mock.get(f"{URL}/t/5/n", json=[{"b": "a"}, {"b": ""}, {"b": None}, {}])
+    assert make().notes("5") == ["a"]
+
+
+def test_the_page_after_the_last_may_be_missing(mock: responses.RequestsMock) -> None:
+    find = {**described()["find"], "paging": {"parameter": "page"}}  # type: ignore[dict-item]
+    mock.get(f"{URL}/t?q=CSC-1&page=1", json=[{"id": 3, "st": "x", "s": "CSC-1"}])
+    mock.get(f"{URL}/t?q=CSC-1&page=2", status=404)
+    found = make(find=find).find("CSC-1", NOW)
+    assert found is not None
+    assert found.id == "3"
+    mock.upsert("GET", f"{URL}/t?q=CSC-1&page=1", status=404)
+    with pytest.raises(NotFound):
+        make(find=find).find("CSC-1", NOW)
 
 
 def test_private_addresses_stay_closed() -> None:

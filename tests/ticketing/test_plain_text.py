@@ -8,7 +8,8 @@ from ticketing.adapters.plain_text import has_mark, marked_subject, shortened, t
 HTML = (
     "<table><tr><td>Case</td><td>7</td></tr><tr><td>Customer</td><td>A &amp; B</td></tr></table>"
     '<p><a href="https://portal.test/c/1/" rel="noopener">Open</a></p><h3>Alerts</h3>'
-    '<p><b>Sign-in</b> at night<br>&lt;script&gt;</p><p></p><a href="javascript:x">bad</a>'
+    '<p><b>Sign-in</b> <a href="https://m.test/">at</a> night<br>&lt;script&gt;</p>'
+    '<p></p><a href="javascript:x">bad</a>'
 )
 
 
@@ -19,7 +20,7 @@ def test_html_as_lines() -> None:
         "Open <https://portal.test/c/1/>",
         "",
         "Alerts",
-        "Sign-in at night",
+        "Sign-in at <https://m.test/> night",
         "<script>",
         "bad",
     ]
@@ -43,6 +44,9 @@ def test_subjects_keep_their_reference() -> None:
     long = marked_subject("x" * 400, "CSC-1", 160)
     assert len(long) == 160
     assert long.endswith("… [CSC-1]")
+    foreign = marked_subject("漢" * 90, "CSC-1", 80, in_bytes=True)
+    assert foreign == f"{'漢' * 23}… [CSC-1]"
+    assert len(foreign.encode()) == 80
 
 
 def test_marks_are_compared_as_a_whole() -> None:

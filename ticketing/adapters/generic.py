@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from urllib.parse import urlsplit
 
-from clients.errors import BadPayload, Rejected, Unavailable
+from clients.errors import BadPayload, NotFound, Rejected, Unavailable
 from clients.http import Answer, Http
 from clients.throttle import Governor, Limit
 from ticketing.adapters.account import (
@@ -93,7 +93,9 @@ class Generic:
         values = {
             **_reference(draft.reference),
             **self._texts(draft.html),
-            "subject": marked_subject(draft.subject, draft.reference, described.longest_subject),
+            "subject": marked_subject(
+                draft.subject, draft.reference, described.longest_subject, in_bytes=True
+            ),
             "priority": described.priorities[min(max(draft.priority, 1), 4)],
             "tags": list(dict.fromkeys([*draft.tags, draft.reference])),
             "requester": self._requester,
@@ -112,7 +114,11 @@ class Generic:
         mark = f"[{reference}]"
         html = html if mark in html else f"{html}<p>{escape(mark)}</p>"
         values |= {**_reference(reference), **self._texts(html, mark)}
-        self._call(self._described.note, values, retry=False)
+        try:
+            self._call(self._described.note, values, retry=False)
+        except Rejected:
+            self.read(ticket_id)  # some say 400 of a ticket that is gone, or may not be seen
+            raise
 
     def read(self, ticket_id: str) -> TicketRef:
         """The ticket as it is now."""
@@ -151,12 +157,13 @@ class Generic:
         return (self._ref(item, fields) for item in self._items(changed, values))
 
     def notes(self, ticket_id: str) -> list[str]:
-        """The texts of the described `notes`."""
+        """The texts of the described `notes`; what has none is a change of something else."""
         search = self._described.notes
-        return [
+        texts = (
             " ".join(str(text) for path in search.reference if (text := at(item, path)))
             for item in self._items(search, self._id(ticket_id))
-        ]
+        )
+        return [text for text in texts if text]
 
     def _id(self, text: str) -> dict[str, object]:
         return {"id": ticket_id(text)}
@@ -170,9 +177,7 @@ class Generic:
         if len(html) > longest:
             # Cut HTML could leave anything open.
             html = f"<pre>{escape(shortened(text, longest // 2), quote=False)}</pre>"
-        # Nothing in it may end the block: wiki markup works outside of it.
-        preformatted = f"<pre>\n{text.translate(_ANGLES)}\n</pre>"
-        return {"html": html, "text": text, "preformatted": preformatted}
+        return {"html": html, "text": text, "preformatted": _block(text)}
 
     def _call(self, request: Request, values: Values, *, retry: bool | None = None) -> Answer:
         return self._account.call(
@@ -194,7 +199,12 @@ class Generic:
         for number in range(_MAX_PAGES):
             place = str(paging.first + number * paging.step)
             query = {**search.request.query, paging.parameter: place}
-            items = self._page(search, replace(search.request, query=query), values)
+            try:
+                items = self._page(search, replace(search.request, query=query), values)
+            except NotFound:
+                if not seen:
+                    raise
+                return  # some answer so after the last page
             fresh = [item for item in items if repr(item) not in seen]
             if not fresh:
                 return
@@ -238,6 +248,16 @@ class Generic:
             values = {"id": found, "url": self._account.base_url}
             url = self._account.page_for_people(fill_text(self._described.page, values))
         return url
+
+
+def _block(text: str) -> str:
+    """A text that no markup acts on. Nothing in it may end the block.
+
+    Some Markdown knows no <pre>, and takes any fence for the end of one: there it is the indent
+    of each line that holds.
+    """
+    lines = text.translate(_ANGLES).split("\n")
+    return "\n".join(["<pre>", "", *(f"    {line}" for line in lines), "", "</pre>"])
 
 
 def _word(document: object, path: str) -> str:

@@ -69,6 +69,8 @@ class _Reader(HTMLParser):
             before = " " if data[:1].isspace() and self._runs else ""
             after = " " if data[-1:].isspace() else ""
             self._runs.append(Run(before + text + after, self._is_bold, self._link))
+        elif data and self._runs and not self._runs[-1].text.endswith(" "):
+            self._runs.append(Run(" "))
 
     def end_line(self) -> None:
         if any(run.text.strip() for run in self._runs):
@@ -107,12 +109,17 @@ def _texts(lines: list[Line]) -> Iterator[str]:
         ).strip()
 
 
-def marked_subject(subject: str, reference: str, longest: int) -> str:
-    """One line of at most so many characters that ends with the reference in brackets."""
+def marked_subject(subject: str, reference: str, longest: int, *, in_bytes: bool = False) -> str:
+    """One line of at most so many characters that ends with the reference in brackets.
+
+    `in_bytes`: so many bytes of UTF-8, as some databases count.
+    """
     mark = f"[{reference}]"
     text = " ".join(subject.split()).removesuffix(mark).rstrip()
     room = longest - len(mark) - 1
-    if len(text) > room:
+    if in_bytes and len(text.encode()) > room:
+        text = text.encode()[: room - len("…".encode())].decode(errors="ignore").rstrip() + "…"
+    elif len(text) > room:
         text = text[: room - 1].rstrip() + "…"
     return f"{text} {mark}".strip()
 

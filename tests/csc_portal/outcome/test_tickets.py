@@ -52,8 +52,9 @@ def test_how_a_ticket_ended_says_the_verdict(flow: Flow) -> None:
 
 
 def test_notes_and_agents_are_counted_not_kept(flow: Flow) -> None:
-    number = flow.ticket()["id"]
-    flow.simulator.control.add_note(flow.slug, number, "Called Anna Smith at home")
+    there = flow.ticket()
+    note = f"Re: {there['subject']} Called Anna Smith at home"
+    flow.simulator.control.add_note(flow.slug, there["id"], note)
     flow.change_ticket(responder_id=27_000_000_001)
     flow.carry()
     flow.carry()

@@ -47,9 +47,13 @@ class Redmine(Desk):
             return self.answer(404)
         shown = self._shown(ticket)
         if "journals" in request.query_params.get("include", ""):
+            changed = {"property": "attr", "name": "status_id", "old_value": "1"}
             shown["journals"] = [
-                {"id": n, "notes": note, "private_notes": True, "details": []}
-                for n, note in enumerate(ticket.notes, 1)
+                {"id": 1, "notes": "", "private_notes": False, "details": [changed]},
+                *(
+                    {"id": n, "notes": note, "private_notes": True, "details": []}
+                    for n, note in enumerate(ticket.notes, 2)
+                ),
             ]
         return JSONResponse({"issue": shown})
 
