@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import orjson
 import typst
@@ -27,13 +27,23 @@ def _template() -> bytes:
 
 
 def pdf(document: Document, brand: Brand) -> bytes:
-    """Some milliseconds."""
+    """Some milliseconds. Letters that the fonts lack are drawn as boxes, and PDF/UA-1 allows none:
+    a report with such a name is an ordinary PDF.
+    """
+    inputs = _inputs(document, brand)
+    try:
+        return _compiled(inputs, STANDARD)
+    except typst.TypstError:
+        return _compiled(inputs)
+
+
+def _compiled(inputs: dict[str, str], standard: Literal["ua-1"] | None = None) -> bytes:
     found: bytes = typst.compile(
         _template(),
-        sys_inputs=_inputs(document, brand),
+        sys_inputs=inputs,
         format="pdf",
         ignore_system_fonts=True,
-        pdf_standards=STANDARD,
+        pdf_standards=standard,
     )
     return found
 

@@ -103,6 +103,14 @@ def test_no_text_becomes_markup() -> None:
     assert "root:" not in " ".join(found)
 
 
+def test_letters_that_the_fonts_lack_stop_no_report() -> None:
+    action = Action("漢字 \x01 🔥 Require MFA", "", 1, 1, "", "")
+    odd = replace(FULL, score=ScoreTrend({"2026-10-01": 1.0}, None, (action,), 1))
+    found = " ".join(texts(pdf(made(odd, tenant="東京 Contoso"), Brand("🔥"))))
+    assert "Contoso" in found
+    assert "Require MFA" in found
+
+
 def test_the_first_page_stays_one_whatever_is_said() -> None:
     long = "Turn on what has a very long name and then some more words that say why " * 8
     hostile = replace(
