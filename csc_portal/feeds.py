@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
 from clients.downloads import Download, download
-from clients.errors import ApiError
+from clients.errors import ApiError, BadPayload
 from csc_portal.weaknesses import match_tenants
 from posture.news import keep_news
 from posture.news_documents import read_news
@@ -71,14 +72,10 @@ def fetch(feed: PublicFeed, now: datetime) -> Fetched:
         found = _download(feed)
         entries = None if found.body is None else _take(feed, found, found.body, now)
     except ApiError as err:
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(feed.failures, 8))
-        told = timedelta(seconds=err.retry_after_s or 0)
-        PublicFeed.objects.filter(pk=feed.pk).update(
-            asked_at=now, failures=feed.failures + 1, problem=str(err)[:300],
-            next_at=now + max(wait, min(told, LONGEST_WAIT)),
-        )  # fmt: skip
-        logger.warning("feed not read id=%s kind=%s", feed.pk, type(err).__name__)
-        return Fetched(error=str(err))
+        return _failed(feed, err, now)
+    except SoftTimeLimitExceeded:
+        # A file can be made so that reading it takes forever: it has to wait like one that fails.
+        return _failed(feed, BadPayload(f"{NAMES[Kind(feed.kind)]} took too long to read."), now)
     changes: dict[str, object] = {
         "asked_at": now, "checked_at": now, "failures": 0, "problem": "",
         "next_at": now + EVERY[Kind(feed.kind)],
@@ -90,6 +87,17 @@ def fetch(feed: PublicFeed, now: datetime) -> Fetched:
         }  # fmt: skip
     PublicFeed.objects.filter(pk=feed.pk).update(**changes)
     return Fetched(entries)
+
+
+def _failed(feed: PublicFeed, err: ApiError, now: datetime) -> Fetched:
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(feed.failures, 8))
+    told = timedelta(seconds=err.retry_after_s or 0)
+    PublicFeed.objects.filter(pk=feed.pk).update(
+        asked_at=now, failures=feed.failures + 1, problem=str(err)[:300],
+        next_at=now + max(wait, min(told, LONGEST_WAIT)),
+    )  # fmt: skip
+    logger.warning("feed not read id=%s kind=%s", feed.pk, type(err).__name__)
+    return Fetched(error=str(err))
 
 
 def _download(feed: PublicFeed) -> Download:

@@ -31,6 +31,8 @@ COMMON = frozenset(
 )  # fmt: skip
 """Names of products that are words as well: they count only beside their vendor's."""
 SHORTEST_ALONE = 5
+_NONSENSE = (ArithmeticError, AssertionError, LookupError, RecursionError, ValueError)
+"""What feedparser lets through: endless numbers, odd encodings, declarations that are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,16 @@ def read_news(raw: bytes, url: str, content_type: str, now: datetime) -> list[It
 
 
 def _xml(raw: bytes, url: str, content_type: str) -> Iterator[_Raw]:
-    feed = feedparser.parse(
-        io.BytesIO(raw),
-        response_headers={"content-location": url, "content-type": content_type},
-        # We keep plain text and make links whole ourselves.
-        resolve_relative_uris=False,
-        sanitize_html=False,
-    )
+    try:
+        feed = feedparser.parse(
+            io.BytesIO(raw),
+            response_headers={"content-location": url, "content-type": content_type},
+            # We keep plain text and make links whole ourselves.
+            resolve_relative_uris=False,
+            sanitize_html=False,
+        )
+    except _NONSENSE as err:
+        raise BadPayload("This feed of news can't be read.") from err
     if not feed.get("version") and not feed.entries:
         raise BadPayload("This is no feed of news: neither RSS, Atom nor JSON Feed.")
     for entry in feed.entries[: 2 * MOST_ITEMS]:
@@ -110,9 +115,9 @@ def _json(raw: bytes) -> Iterator[_Raw]:
 def _iso(value: object) -> datetime | None:
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return at.astimezone(UTC) if at and at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at and at.tzinfo else None
 
 
 def _item(entry: _Raw, url: str, now: datetime) -> Item | None:

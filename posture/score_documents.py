@@ -9,12 +9,12 @@ https://learn.microsoft.com/graph/api/resources/securescorecontrolprofile
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
+from posture.plain import unescaped
 from posture.scores import Points, Profile, Score
 from tenants.documents import instant, objects, strings, text
 
@@ -137,6 +137,6 @@ def plain(markup: str, longest: int = 4_000) -> str:
     found = _BREAK.sub("\n", markup[: 4 * longest])
     # Twice: what was written as an entity may be a tag, too.
     for _ in range(2):
-        found = html.unescape(_TAG.sub("", found))
+        found = unescaped(_TAG.sub("", found))
     lines = [_SPACES.sub(" ", line).strip() for line in found.splitlines()]
     return "\n".join(line for line in lines if line)[:longest]

@@ -152,6 +152,19 @@ def test_no_feed(raw: bytes) -> None:
         read_news(raw, URL, "text/html", NOW)
 
 
+@pytest.mark.parametrize("title", ["&#" + "9" * 5000 + ";", "&#99999999999;", "&#55296;"])
+def test_letters_that_are_none(title: str) -> None:
+    head = '<rss version="2.0"><channel><item><title>A '
+    with pytest.raises(BadPayload):
+        read_news(f"{head}{title}".encode(), URL, "text/xml", NOW)
+
+
+def test_a_time_beyond_all_times_is_now() -> None:
+    row = {"id": "1", "title": "A", "date_published": "9999-12-31T23:59:59-23:00"}
+    (item,) = read_news(json.dumps({**JSON, "items": [row]}).encode(), URL, "application/json", NOW)
+    assert item.published_at == NOW
+
+
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 
 
@@ -173,9 +186,10 @@ def test_entities_are_not_expanded(head: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<" * 4000, "&" * 4000, "<a " * 4000, "<!--" * 4000, "<![CDATA[" * 4000, "&#x" * 4000,
-     "<script>" * 4000],
+    ["<" * 4000, "&" * 4000, "<a " * 6000, "<!--" * 4000, "<![CDATA[" * 4000, "&#x" * 4000,
+     "<script>" * 4000, "<![x", "&#" + "9" * 5000 + ";"],
 )  # fmt: skip
+@pytest.mark.timeout(10)
 def test_plain_text_of_nonsense_is_short(text: str) -> None:
     assert len(plain(text, 300)) <= 300
 
@@ -183,7 +197,8 @@ def test_plain_text_of_nonsense_is_short(text: str) -> None:
 def test_plain_text() -> None:
     assert plain("a\u202eb\u200bc \x00 d\n e", 20) == "a b c d e"
     assert plain("&amp;lt;b&amp;gt;bold", 20) == "bold"
-    assert plain("<style>x{}</style>text", 20) == "text"
+    assert plain("<style>x{}</style>text<!-- <b>no</b> -->", 20) == "text"
+    assert plain("1 < 2 &#62; 1", 20) == "1 < 2 > 1"
     assert plain("long text", 6) == "long…"
     assert plain(None, 5) == plain(7, 5) == ""
 

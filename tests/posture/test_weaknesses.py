@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from alerts.models import SourceAbility
 from clients.microsoft import defender
@@ -287,6 +288,21 @@ def test_what_a_feed_answers_may_be_anything(
     feed = PublicFeed.objects.create(kind="news", name="Odd", url=url)
     assert told in fetch(feed, NOW).error
     assert not NewsItem.objects.filter(feed=feed).exists()
+
+
+def test_a_feed_that_takes_forever_has_to_wait(
+    simulator: Simulator, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forever(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("csc_portal.feeds.read_news", forever)
+    url = simulator.control.set_feed("slow.xml", b"<rss>")
+    feed = PublicFeed.objects.create(kind="news", name="Slow", url=url, failures=5)
+    assert "too long" in fetch(feed, NOW).error
+    feed.refresh_from_db()
+    assert feed.failures == 6
+    assert feed.next_at > NOW + timedelta(hours=2)
 
 
 def test_every_due_tenant_and_feed_is_started_once(
