@@ -20,6 +20,13 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_V6 = ipaddress.ip_network("2000::/3")
+"""All that is given out of version 6: elsewhere lie old and local ways to an address inside."""
+_INSIDE: Networks = (
+    ipaddress.ip_network("192.0.0.0/24"),  # of the protocol itself; a cloud's metadata among it
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's host, to every machine of Azure
+)
+"""Not for anybody outside, although Python takes them for public."""
 
 
 def parse_networks(texts: tuple[str, ...]) -> Networks:
@@ -34,7 +41,10 @@ def is_permitted(address: Address, allowed: Networks) -> bool:
         return is_permitted(inner, allowed)
     if any(address in network for network in allowed):
         return True
-    return address.is_global and not address.is_multicast
+    if address.version == 6 and address not in _GLOBAL_V6:
+        return False
+    is_inside = any(address in network for network in _INSIDE)
+    return address.is_global and not address.is_multicast and not is_inside
 
 
 def _embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:
