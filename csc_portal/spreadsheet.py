@@ -6,10 +6,13 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+_RUN = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""The last are wide ones, which some take for the first."""
+
 
 def no_formula(value: object) -> object:
     """Text that a spreadsheet would run gets an apostrophe in front. See OWASP, CSV injection."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and (value.startswith(_RUN) or value.lstrip().startswith(_RUN)):
         return "'" + value
     return value
 

@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from csc_portal.web.activity import MUST_ENROL
 from csc_portal.web.sessions import CLIENT, METHOD, SIGNED_IN_AT, client_of
+from csc_portal.web.throttle import address_of, refused_too_often
 from tenants.audit import record
 from tenants.factors import has_second_factor
 from tenants.models import PortalSession, User
@@ -54,6 +55,14 @@ def refuse(user: User | None, method: str, reason: str) -> None:
     """Record a sign-in that failed. What was typed as a name is not kept: it may be a password."""
     actor = user.get_username() if user else "somebody"
     record(actor, "sign_in_failed", facts={"method": method, "reason": reason})
+
+
+def refuse_stranger(request: HttpRequest, method: str, reason: str) -> None:
+    """The same for somebody who may be anybody. From one address only so often: nobody can take
+    anything out of the audit log, so nobody may fill it.
+    """
+    if not refused_too_often(address_of(request)):
+        refuse(None, method, reason)
 
 
 def prove(request: HttpRequest) -> None:

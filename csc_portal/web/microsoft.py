@@ -17,8 +17,7 @@ from clients.errors import ApiError
 from clients.microsoft.sign_in import Flow, SignedIn, new_flow
 from csc_portal import entra_people
 from csc_portal.entra_people import Refused
-from csc_portal.web.entering import MICROSOFT, enter, own_address, prove, refuse
-from csc_portal.web.throttle import Guesses, address_of
+from csc_portal.web.entering import MICROSOFT, enter, own_address, prove, refuse_stranger
 from tenants.models import EntraIdentity, User
 
 logger = logging.getLogger(__name__)
@@ -67,14 +66,14 @@ def done(request: HttpRequest) -> HttpResponse:
     """Microsoft sends the browser back. Everything in the address may be forged."""
     kept = request.session.pop(FLOW, None)
     if not _is_ours(request, kept):
-        refuse(None, MICROSOFT, "state")
+        refuse_stranger(request, MICROSOFT, "state")
         text = (
             "This sign-in was not begun in this window, or it took too long. "
             "If you did not begin it, somebody tried to sign you in as somebody else."
         )
         return _sorry(request, text)
     if "error" in request.GET:
-        refuse(None, MICROSOFT, "error")
+        refuse_stranger(request, MICROSOFT, "error")
         text = TOLD.get(request.GET["error"], "Microsoft refused the sign-in.")
         return _sorry(request, text)
     flow = Flow(kept["state"], kept["nonce"], kept["verifier"], kept["redirect_uri"])
@@ -85,10 +84,10 @@ def done(request: HttpRequest) -> HttpResponse:
             return _proven(request, signed_in, kept["next"])
         user = entra_people.arrive(signed_in, client)
     except ApiError as err:
-        refuse(None, MICROSOFT, err.code or type(err).__name__)
+        refuse_stranger(request, MICROSOFT, err.code or type(err).__name__)
         return _sorry(request, str(err))
     except Refused as err:
-        refuse(None, MICROSOFT, err.code)
+        refuse_stranger(request, MICROSOFT, err.code)
         return _sorry(request, str(err), 403)
     enter(request, user, MICROSOFT)
     return redirect(kept["next"] or settings.LOGIN_REDIRECT_URL)
@@ -145,7 +144,5 @@ def _redirect_uri(request: HttpRequest) -> str:
 
 
 def _sorry(request: HttpRequest, text: str, status: int = 400) -> HttpResponse:
-    if status != 503:
-        Guesses("microsoft", address_of(request)).add()
     logger.info("sign-in with Microsoft refused status=%d", status)
     return render(request, "account/refused.html", {"text": text}, status=status)

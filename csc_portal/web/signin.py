@@ -30,6 +30,7 @@ from csc_portal.web.entering import (
     leave,
     own_address,
     refuse,
+    refuse_stranger,
 )
 from csc_portal.web.throttle import Guesses, address_of
 from tenants.audit import SYSTEM, record
@@ -205,7 +206,7 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
             raise passkeys.BadPasskey("The passkey was not accepted.")
     except passkeys.BadPasskey as err:
         guesses.add()
-        refuse(None, PASSKEY, "passkey")
+        refuse_stranger(request, PASSKEY, "passkey")
         error = str(err)
     if not error:
         following = own_address(request.POST.get("next", ""))

@@ -27,6 +27,7 @@ WINDOW_MINUTES = 15
 ONE_NAME = RateLimitItemPerMinute(5, WINDOW_MINUTES, namespace="login")
 ONE_ACCOUNT = RateLimitItemPerMinute(10, WINDOW_MINUTES, namespace="second-factor")
 ONE_ADDRESS = RateLimitItemPerMinute(50, WINDOW_MINUTES, namespace="login-address")
+REFUSALS = RateLimitItemPerMinute(20, WINDOW_MINUTES, namespace="refused-stranger")
 OPENINGS = RateLimitItemPerMinute(30, 1, namespace="report-link")
 _TIMEOUT_S = 1.0
 
@@ -87,6 +88,11 @@ class Guesses:
 def opened_too_often(address: str) -> bool:
     """Counts the opening of a report by a link. What is opened is made anew each time."""
     return not all(limiter.hit(OPENINGS, _digest(address)) for limiter in _limiters())
+
+
+def refused_too_often(address: str) -> bool:
+    """Counts the refusal of somebody of whom nothing is known."""
+    return not all(limiter.hit(REFUSALS, _digest(address)) for limiter in _limiters())
 
 
 def _limiters() -> list[FixedWindowRateLimiter]:

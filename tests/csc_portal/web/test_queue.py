@@ -182,7 +182,9 @@ def test_an_export_holds_no_formula(sign_in, qa: Tenant, simulator) -> None:
     assert audited().filter(action="exported").count() == 2
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\nx", " =1", "\uff1d1", "\uff20x"]
+)
 def test_no_formula(text: str) -> None:
     assert no_formula(text) == "'" + text
     assert no_formula("a" + text) == "a" + text

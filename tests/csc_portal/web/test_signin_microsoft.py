@@ -10,12 +10,14 @@ from django.test import Client
 
 from csc_portal.entra_people import _microsoft, remove_mapping, save_mapping
 from csc_portal.own_directory import issuer_of
+from csc_portal.web.throttle import REFUSALS
 from simulator import Simulator
 from tenants.grants import Where, give
 from tenants.models import EntraIdentity, Grant, PortalSession, Tenant, User
 from tests.audit import audited
 from tests.csc_portal.web.signin_lab import (
     DONE,
+    PASSWORD,
     START,
     asked,
     at_microsoft,
@@ -239,6 +241,18 @@ class TestForged:
         # That used the sign-in up: also the right state is of no more use.
         assert client.get(back).status_code == 400
         assert not is_in(client)
+
+    def test_strangers_fill_no_log_and_lock_nobody_out(
+        self, microsoft: Simulator, client: Client, who: Any
+    ) -> None:
+        """Any page of anybody's can send a browser here, as often as it likes."""
+        place = client.defaults["REMOTE_ADDR"]
+        for _ in range(60):
+            assert Client(REMOTE_ADDR=place).get(DONE, {"error": "x"}).status_code == 400
+        assert reasons() == ["state"] * REFUSALS.amount
+        local = User.objects.create_user(f"l-{uuid.uuid4().hex[:8]}", password=PASSWORD)
+        client.post("/account/login/", {"username": local.username, "password": PASSWORD})
+        assert is_in(client)
 
     def test_another_browsers_sign_in(self, microsoft: Simulator, client: Client, who: Any) -> None:
         """Somebody is lured to an address that would sign them in as the one who lures."""
