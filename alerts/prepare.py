@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 
 from alerts.chain import pillar_of, pillars
 from alerts.fingerprint import fingerprint
-from alerts.normalise import Unreadable, normalise
+from alerts.normalise import Unreadable, is_incident, normalise
 from alerts.normalise.fields import provider_id
 from alerts.records import AlertRecord, EntityRecord, Kind, Severity
 from alerts.scrub import Cleaner
@@ -167,7 +167,8 @@ def is_inside(identity: str) -> bool:
 def reject(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> Rejected:
     """What is kept of a document that can't be taken: its id, if that has the shape of one."""
     try:
-        given = provider_id(document.get("id") if isinstance(document, dict) else None)
+        is_alert = isinstance(document, dict) and not is_incident(document)
+        given = provider_id(document.get("id") if is_alert else None)  # type: ignore[attr-defined]
     except Unreadable:
         # Keyed, because a short document could be guessed from a bare hash.
         digest = pseudonymiser.pseudonym("document", repr(document))

@@ -89,7 +89,7 @@ def follow_hints(tenant: Tenant, found: Iterable[Hint]) -> None:
     """
     with scope(tenant):
         rows = Subscription.objects.exclude(subscription_id="")
-        ours = {row.subscription_id: row.resource for row in rows}
+        ours = {row.subscription_id.lower(): row.resource for row in rows}
     told = {hint for hint in found if hint.subscription in ours or not hint.subscription}
     ids = sorted({hint.value for hint in told if hint.kind == "alert"})
     events = {hint.value for hint in told if hint.kind == "lifecycle"}

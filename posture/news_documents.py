@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
 import feedparser
-import orjson
 
+from clients import jsons
 from clients.errors import BadPayload
+from clients.failures import member
 from posture.plain import plain
 
 MOST_ITEMS = 200
@@ -61,7 +62,8 @@ def read_news(raw: bytes, url: str, content_type: str, now: datetime) -> list[It
 
     `url`: where it was found, which links may be relative to.
     """
-    entries = _json(raw) if raw.lstrip()[:1] == b"{" else _xml(raw, url, content_type)
+    begins = raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    entries = _json(raw) if begins == b"{" else _xml(raw, url, content_type)
     found = (one for entry in entries if (one := _item(entry, url, now)) is not None)
     return list({one.key: one for one in found}.values())[:MOST_ITEMS]
 
@@ -98,11 +100,11 @@ def _moment(parts: object) -> datetime | None:
 def _json(raw: bytes) -> Iterator[_Raw]:
     """https://www.jsonfeed.org/version/1.1/"""
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        body = jsons.loads(raw)
+    except ValueError:
         raise BadPayload("The feed is no JSON, or only a part of it.") from None
-    rows = body.get("items")
-    if not isinstance(rows, list) or "jsonfeed" not in str(body.get("version")):
+    rows = member(body, "items")
+    if not isinstance(rows, list) or "jsonfeed" not in str(member(body, "version")):
         raise BadPayload("This is JSON, but no JSON Feed.")
     for row in rows[: 2 * MOST_ITEMS]:
         if isinstance(row, dict):

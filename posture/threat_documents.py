@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-import orjson
-
+from clients import jsons
 from clients.errors import BadPayload
+from clients.failures import member
 from posture.plain import plain
 from posture.weakness_documents import cve_of
 
@@ -47,17 +47,17 @@ class Catalogue:
 def read_kev(raw: bytes) -> Catalogue:
     """Raises BadPayload for what is no catalogue, or one without a single entry."""
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        body = jsons.loads(raw)
+    except ValueError:
         raise BadPayload("CISA's list is no JSON, or only a part of it.") from None
-    rows = body.get("vulnerabilities") if isinstance(body, dict) else None
+    rows = member(body, "vulnerabilities")
     if not isinstance(rows, list):
         raise BadPayload("CISA's list: the field vulnerabilities is missing or no list.")
     found = {one.cve: one for row in rows if (one := _exploited(row)) is not None}
     if not found:
         raise BadPayload("CISA's list holds no entry that can be read.")
     return Catalogue(
-        tuple(found.values()), plain(body.get("catalogVersion"), 40), len(rows) - len(found)
+        tuple(found.values()), plain(member(body, "catalogVersion"), 40), len(rows) - len(found)
     )
 
 
@@ -90,16 +90,21 @@ def unpack(raw: bytes) -> bytes:
     """The CSV, packed or not. Raises BadPayload for a damaged file and for one that is a bomb."""
     if not raw.startswith(_GZIP):
         return raw
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        found = unpacker.decompress(raw, LARGEST_CSV + 1)
-    except zlib.error:
-        raise BadPayload("The list of EPSS is damaged.") from None
-    if len(found) > LARGEST_CSV:
-        raise BadPayload("The list of EPSS is far too large.")
-    if not unpacker.eof:
-        raise BadPayload("The list of EPSS ends too early.")
-    return found
+    parts: list[bytes] = []
+    left = LARGEST_CSV
+    while raw.startswith(_GZIP):  # a file may be several, one after the other
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(unpacker.decompress(raw, left + 1))
+        except zlib.error:
+            raise BadPayload("The list of EPSS is damaged.") from None
+        left -= len(parts[-1])
+        if left < 0:
+            raise BadPayload("The list of EPSS is far too large.")
+        if not unpacker.eof:
+            raise BadPayload("The list of EPSS ends too early.")
+        raw = unpacker.unused_data
+    return b"".join(parts)
 
 
 def epss_day(raw: bytes) -> str:

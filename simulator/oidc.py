@@ -285,8 +285,9 @@ async def my_groups(request: Request) -> Response:
     if len(asked) > 20:
         raise gate.bad(request, "Too many items in the request: the limit of groupIds is 20.")
     world: World = request.app.state.world
-    held = set(world.staff.get(claims["oid"], {}).get("groups", []))
-    return gate.reply(request, {"value": [one for one in asked if one in held]})
+    wanted = {str(one).lower() for one in asked}
+    held = world.staff.get(claims["oid"], {}).get("groups", [])
+    return gate.reply(request, {"value": [one for one in held if one.lower() in wanted]})
 
 
 def new_person(order: Document) -> Document:

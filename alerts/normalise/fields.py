@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from tenants.canonical import clean
 from tenants.documents import strings, text
 
-_PROVIDER_ID = re.compile(r"[A-Za-z0-9._:;=+/\-]{1,200}")
+# One that begins with "/" is an address in Azure, which names groups and resources.
+_PROVIDER_ID = re.compile(r"[A-Za-z0-9._:;=+\-][A-Za-z0-9._:;=+/\-]{0,199}")
 _INCIDENT_ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 _TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
 _TIME_OR_TYPE = re.compile(r"[\d:.TZtz+\- ]{8,40}|#microsoft\.graph\.[A-Za-z.]{1,80}", re.ASCII)

@@ -16,6 +16,7 @@ from clients.microsoft.clouds import CLOUDS
 from clients.paging import MAX_PAGES, follow_pages
 
 PUBLIC_SCOPE = CLOUDS["public"].graph_scope
+_NEXT = "@odata.nextLink"
 
 
 class Graph:
@@ -62,9 +63,23 @@ class Graph:
             self.http,
             first,
             lambda link: self._fetch(link, None, family),
-            link_field="@odata.nextLink",
+            link_field=_NEXT,
             max_pages=max_pages,
         )
+
+    def more(
+        self, page: Mapping[str, object], *, family: str, most_rows: int, most_pages: int
+    ) -> dict[str, object]:
+        """The page with the rows of those after it, until it has `most_rows` or so many pages were
+        read. What is left has its link in the result. Raises BadPayload like `pages`.
+        """
+        rows, link = _rows(self.http, page), page.get(_NEXT)
+        for _ in range(most_pages):
+            if not isinstance(link, str) or len(rows) >= most_rows:
+                break
+            after = _object(self.http, self._fetch(self.http.same_host(link, _NEXT), None, family))
+            rows, link = rows + _rows(self.http, after), after.get(_NEXT)
+        return {**page, "value": rows, _NEXT: link}
 
     def patch(
         self,
@@ -153,3 +168,10 @@ def _object(http: Http, body: object) -> dict[str, object]:
     if not isinstance(body, dict):
         raise BadPayload(f"{http.name}: the answer is no JSON object.")
     return body
+
+
+def _rows(http: Http, page: Mapping[str, object]) -> list[object]:
+    rows = page.get("value")
+    if not isinstance(rows, list):
+        raise BadPayload(f"{http.name}: the field value is missing or no list.")
+    return rows

@@ -89,7 +89,7 @@ def person_of(token: str, key: jwt.PyJWK, expected: Expected) -> Person:
         _text(claims, "preferred_username"),
         _text(claims, "name"),
         _words(claims.get("roles")),
-        None if _has_too_many_groups(claims) else _words(claims.get("groups")),
+        None if _has_too_many_groups(claims) else _groups(claims),
         claims["auth_time"] if isinstance(claims.get("auth_time"), int) else None,
     )
 
@@ -97,6 +97,11 @@ def person_of(token: str, key: jwt.PyJWK, expected: Expected) -> Person:
 def _has_too_many_groups(claims: Mapping[str, object]) -> bool:
     names = claims.get("_claim_names")
     return (isinstance(names, dict) and "groups" in names) or claims.get("hasgroups") is True
+
+
+def _groups(claims: Mapping[str, object]) -> frozenset[str]:
+    """Object ids, as they are mapped."""
+    return frozenset(one.lower() for one in _words(claims.get("groups")))
 
 
 def _words(value: object) -> frozenset[str]:

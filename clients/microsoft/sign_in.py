@@ -139,7 +139,8 @@ class SignIn:
             value = member(body, "value")
             if not isinstance(value, list):
                 raise BadPayload("Microsoft Graph: the field value is missing.")
-            found |= {one for one in value if isinstance(one, str)} & set(some)
+            told = {one.lower() for one in value if isinstance(one, str)}
+            found |= {one for one in some if one.lower() in told}
         return frozenset(found)
 
     def sign_out_address(self, back: str) -> str:

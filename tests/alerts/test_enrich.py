@@ -241,6 +241,14 @@ def test_an_answer_without_a_list_is_not_an_empty_one(lab: Lab, body: Any) -> No
     assert lab.facts("a").sign_in is None
 
 
+def test_pages_shorter_than_asked_for_are_read_on(lab: Lab) -> None:
+    lab.has("sign_ins", sign_in("r1", "anna"))
+    lab.control.fault("empty_page", directory=lab.directory, path="signIns", count=2)
+    lab.enrich(lab.take(odd("a", "anna", request_of("r1"))))
+    assert lab.facts("a").sign_in_known is YES
+    assert lab.facts("a").sign_in is not None
+
+
 def test_a_page_that_is_not_all_proves_nothing(lab: Lab) -> None:
     flood = [sign_in(f"x{n}", "anna", AT - timedelta(seconds=n)) for n in range(1001)]
     lab.has("sign_ins", *flood, sign_in("r1", "anna"))

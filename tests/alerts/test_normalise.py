@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.normalise import Unreadable, normalise
+from alerts.normalise import Unreadable, alerts_in, normalise
 from alerts.normalise.shapes import SHAPES
 from alerts.records import Kind, Severity
 from tenants.documents import instant
@@ -16,6 +16,7 @@ from tests.payloads import load
 
 EVERY_TYPE = load("microsoft/alerts_v2-all-48-evidence-types-constructed")["value"][0]
 MDE = load("microsoft/alerts_v2-get-mde")
+TIME = "2026-11-20T08:00:00Z"
 INCIDENT = load("microsoft/incidents-list-expand-alerts")["value"][0]["alerts"][0]
 SENTINEL = load("microsoft/alerts_v2-list-sentinel")["value"][0]
 SAMPLES = [EVERY_TYPE, MDE, INCIDENT, SENTINEL]
@@ -154,6 +155,9 @@ def test_one_usable_time_is_enough() -> None:
         (INCIDENT | {"id": {"a": 1}}, "id"),
         (INCIDENT | {"id": "anna@contoso.com"}, "id"),
         (INCIDENT | {"id": "a b"}, "id"),
+        (INCIDENT | {"id": "/subscriptions/1/resourceGroups/anna/providers/x"}, "id"),
+        ({"id": "7", "displayName": "of anna", "lastUpdateDateTime": TIME}, "document"),
+        ({"id": "7", "alerts": [INCIDENT], "lastUpdateDateTime": TIME}, "document"),
         (INCIDENT | {"id": "x" * 201}, "id"),
         (INCIDENT | {"createdDateTime": "x", "lastUpdateDateTime": None}, "lastUpdateDateTime"),
     ],
@@ -163,6 +167,17 @@ def test_unreadable_documents_say_which_field_and_no_value(document: Any, field:
         normalise(document)
     assert caught.value.field == field
     assert "anna" not in str(caught.value)
+
+
+def test_an_incident_gives_its_alerts() -> None:
+    alone = {key: value for key, value in INCIDENT.items() if key != "incidentId"}
+    given = {"id": "7", "displayName": "x"}
+    assert alerts_in({**given, "alerts": [alone, INCIDENT]}) == [
+        {**alone, "incidentId": "7"}, INCIDENT,
+    ]  # fmt: skip
+    assert alerts_in({**given, "alerts": alone}) == [{**alone, "incidentId": "7"}]
+    for as_it_is in (given, {**given, "alerts": None}, INCIDENT, None, [INCIDENT]):
+        assert alerts_in(as_it_is) == [as_it_is]
 
 
 def test_all_48_types_are_understood() -> None:

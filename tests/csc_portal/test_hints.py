@@ -119,6 +119,14 @@ def polls_soon(tenant: Tenant) -> bool:
     return reread(tenant.slug).next_poll_at <= timezone.now() + timedelta(seconds=10)
 
 
+def test_a_subscription_may_be_spelled_in_capitals(simulator, tenant):
+    add(simulator, tenant, "da1")
+    with scope(tenant):
+        Subscription.objects.update(subscription_id=SUBSCRIPTION.upper())
+    follow_hints(tenant, told("da1"))
+    assert stored(tenant) == {"da1"}
+
+
 def test_the_alerts_named_are_read_twenty_a_call(simulator, tenant):
     keys = [f"da{n}" for n in range(45)]
     add(simulator, tenant, *keys, "another")

@@ -24,6 +24,8 @@ from tests import payloads
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 URL = "https://news.example/feeds/all.xml"
+BOM = b"\xef\xbb\xbf"
+"""Many servers put it before UTF-8."""
 
 
 def weakness(**changes: Any) -> dict[str, Any]:
@@ -62,7 +64,9 @@ def test_a_devices_row_tells_the_product_alone() -> None:
 
 
 def test_cisas_example() -> None:
-    found = read_kev(json.dumps(payloads.load("cisa-kev")).encode())
+    raw = json.dumps(payloads.load("cisa-kev")).encode()
+    found = read_kev(raw)
+    assert read_kev(BOM + raw) == found
     first = found.entries[0]
     assert (first.cve, first.vendor, first.product) == ("CVE-2025-48384", "Git", "Git")
     assert (first.added_on, first.due_on) == (date(2025, 8, 25), date(2025, 9, 15))
@@ -88,7 +92,9 @@ CVE-2021-44228,0.94358,0.99953
 """
 
 
-@pytest.mark.parametrize("raw", [CSV, gzip.compress(CSV)])
+@pytest.mark.parametrize(
+    "raw", [CSV, gzip.compress(CSV), gzip.compress(CSV[:50]) + gzip.compress(CSV[50:])]
+)
 def test_first_of_epss(raw: bytes) -> None:
     text = unpack(raw)
     assert epss_day(text) == "2026-11-20"
@@ -100,6 +106,10 @@ def test_a_bomb_and_a_broken_file_are_refused() -> None:
         unpack(gzip.compress(b"0" * (LARGEST_CSV + 2), compresslevel=1))
     with pytest.raises(BadPayload):
         unpack(gzip.compress(CSV)[:-9])
+    with pytest.raises(BadPayload, match="too large"):
+        unpack(gzip.compress(b"0" * (LARGEST_CSV // 2 + 1), compresslevel=1) * 2)
+    with pytest.raises(BadPayload, match="too early"):
+        unpack(gzip.compress(CSV) + gzip.compress(CSV)[:-9])
     with pytest.raises(BadPayload):
         unpack(b"\x1f\x8bnonsense")
 
@@ -139,7 +149,9 @@ def test_rss() -> None:
 def test_atom_and_json() -> None:
     (atom,) = read_news(ATOM.encode(), URL, "application/atom+xml", NOW)
     assert (atom.title, atom.url) == ("Patch it", "https://news.example/feeds/b.html")
-    first, second = read_news(json.dumps(JSON).encode(), URL, "application/feed+json", NOW)
+    raw = json.dumps(JSON).encode()
+    first, second = read_news(raw, URL, "application/feed+json", NOW)
+    assert read_news(BOM + raw, URL, "application/feed+json", NOW) == [first, second]
     assert (first.title, first.url) == ("Patch it", "https://news.example/c")
     assert (second.title, second.published_at) == ("No title, but a text", NOW)
 

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from alerts.feed import quarantined_ids
 from alerts.models import Alert, Case, Poll
+from alerts.normalise import alerts_in
 from clients import jsons
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import alerts_by_id
@@ -104,8 +105,9 @@ def _documents(path: Path) -> list[object]:
     except ValueError as err:
         raise CommandError(f"{path} is not JSON.") from err
     if isinstance(content, dict) and isinstance(content.get("value"), list):
-        return list(content["value"])
-    return content if isinstance(content, list) else [content]
+        content = content["value"]
+    documents = content if isinstance(content, list) else [content]
+    return [alert for document in documents for alert in alerts_in(document)]
 
 
 def _pages(documents: list[object]) -> Iterator[list[object]]:

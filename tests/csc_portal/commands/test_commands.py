@@ -113,6 +113,10 @@ def test_replay_takes_files_alerts_cases_and_times(manage, slug, simulator, tmp_
     ):
         done = manage("replay", slug, *what, "--json")
         assert (done.code, done.json["new"], done.json["tickets"]) == (0, 0, 0), done
+    incident = {"id": "7", "displayName": "x", "alerts": [alert("a3", user("carl"))]}
+    export.write_text(json.dumps([incident, {**incident, "alerts": []}]))
+    done = manage("replay", slug, "--file", export, "--json").json
+    assert (done["new"], done["quarantined"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
