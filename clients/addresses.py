@@ -15,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from clients.errors import Rejected, Unavailable
+from clients.patience import POOLS
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
@@ -134,6 +135,10 @@ class GuardedAdapter(HTTPAdapter):
         self._allowed = allowed
         self._resolve = resolve
         super().__init__(pool_maxsize=pool_maxsize)
+
+    def init_poolmanager(self, *given: Any, **named: Any) -> None:
+        super().init_poolmanager(*given, **named)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None

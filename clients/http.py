@@ -13,6 +13,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urldefrag, urlencode, urljoin, urlsplit
@@ -27,6 +28,7 @@ from clients import jsons
 from clients.addresses import GuardedAdapter, Networks, check_url, parse_networks
 from clients.errors import ApiError, BadPayload, RateLimited, Rejected, Unavailable
 from clients.failures import ErrorReader, Failure, describe
+from clients.patience import hang_up_after
 from clients.throttle import is_background
 
 logger = logging.getLogger(__name__)
@@ -248,20 +250,24 @@ class Http:
         guarded = self._networks is not None
         url = str(call.request.url)
         try:
-            response = _adapter(self._networks).send(
-                call.request.copy(),
-                stream=True,
-                timeout=(min(self.policy.connect_s, left), min(self.policy.read_s, left)),
-                verify=_trusted_certificates(),
-                # A proxy would connect to an address that the guard has not seen.
-                proxies={} if guarded else get_environ_proxies(url),
-            )
-            with response:
-                return self._read(response, call, deadline)
+            # Strangers may be slow for ever.
+            with hang_up_after(left) if guarded else nullcontext():
+                response = _adapter(self._networks).send(
+                    call.request.copy(),
+                    stream=True,
+                    timeout=(min(self.policy.connect_s, left), min(self.policy.read_s, left)),
+                    verify=_trusted_certificates(),
+                    # A proxy would connect to an address that the guard has not seen.
+                    proxies={} if guarded else get_environ_proxies(url),
+                )
+                with response:
+                    return self._read(response, call, deadline)
         # "from None" here and below: the texts of these errors hold the URL with its query.
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise self._too_slow() from None
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as err:
+            if self._clock() >= deadline:
+                raise self._too_slow() from None
             raise self._connection_fault(err) from None
 
     def _read(self, response: requests.Response, call: _Call, deadline: float) -> Answer:
@@ -296,6 +302,8 @@ class Http:
             if self._clock() > deadline:
                 raise self._too_slow()
             chunks.append(chunk)
+        if self._clock() >= deadline:  # what was hung up on ends like what is whole
+            raise self._too_slow()
         return b"".join(chunks)
 
     def _parse(self, raw: bytes, status: int) -> object:

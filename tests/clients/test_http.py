@@ -262,6 +262,22 @@ def test_cut_and_slow_answers(wire: WireServer, fake_time: FakeTime) -> None:
     assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.parametrize("head", [b"", b"Transfer-Encoding: chunked\r\n\r\n"])
+@pytest.mark.timeout(20)
+def test_a_strangers_head_or_chunk_without_end(wire: WireServer, head: bytes) -> None:
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + head)
+        while True:  # until the client is gone
+            handler.wfile.write(b"0")
+            time.sleep(0.02)
+
+    wire.replies = [endless]
+    http = Http(wire.url, policy=Policy(attempts=1), private_networks_allowed=("127.0.0.0/8",))
+    with pytest.raises(Unavailable, match="in time"):
+        http.request("POST", "/", deadline_s=0.3)
+
+
 def test_in_the_background_a_silent_server_is_asked_once(
     wire: WireServer, fake_time: FakeTime
 ) -> None:
