@@ -5,19 +5,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from alerts.blind_spots import note_abilities
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import Ability, probe
+from csc_portal.backing import PASSWORD_SECRET
 from csc_portal.standing import note_credential
 from tenants.audit import record
-from tenants.directories import graph_of, pseudonymiser_for
-from tenants.models import Tenant, TicketConnection
+from tenants.directories import PSEUDONYM_KEY, graph_of, pseudonymiser_for
+from tenants.factors import SIGN_IN_KEY
+from tenants.models import Onboarding, Tenant, TicketConnection
 from tenants.onboarding import NewTenant, OnboardingError, check_free, create_tenant
-from tenants.secrets import vault
+from tenants.secrets import SECRET_KEY_NAME, vault
 from ticketing.adapters import registry
 from ticketing.connections import connect
 from ticketing.endings import read_endings
@@ -51,7 +55,7 @@ def onboard(
     warnings, abilities = _check_directory(new, enable=enable)
     connection = _connection(ticketing) if ticketing else None
     if connection is not None:
-        _check_ticketing(connection)
+        _check_ticketing(connection, None)
     with transaction.atomic():
         tenant = create_tenant(new)
         note_abilities(tenant, [(a.source, a.error) for a in abilities], timezone.now())
@@ -70,7 +74,7 @@ def onboard(
 def connect_ticketing(tenant: Tenant, ticketing: NewTicketing, actor: str) -> TicketConnection:
     """Check the ticket system, then make it the tenant's. Raises OnboardingError or ApiError."""
     connection = _connection(ticketing)
-    _check_ticketing(connection)
+    _check_ticketing(connection, tenant)
     saved = _save_connection(tenant, connection)
     record(actor, "ticketing_connected", tenant, facts={"system": connection.system})
     return saved
@@ -116,13 +120,44 @@ def _connection(ticketing: NewTicketing) -> TicketConnection:
     )
 
 
-def _check_ticketing(connection: TicketConnection) -> None:
+def _check_ticketing(connection: TicketConnection, tenant: Tenant | None) -> None:
+    _check_whose_secret(connection, tenant)
     try:
         vault().get(connection.secret_name)
     except NotFound as err:
         raise OnboardingError(str(err)) from err
     read_endings(connection.options)
     connect(connection).check()
+
+
+def _check_whose_secret(connection: TicketConnection, tenant: Tenant | None) -> None:
+    """A secret is sent to the address beside it: whoever may change one tenant could have the
+    portal's own keys, or another customer's, sent to a server of theirs. Raises OnboardingError.
+    """
+    name = connection.secret_name  # the vault takes capital and small letters for the same
+    own = {SECRET_KEY_NAME, PSEUDONYM_KEY, SIGN_IN_KEY, PASSWORD_SECRET,
+           settings.OIDC_CLIENT_SECRET_NAME.lower()}  # fmt: skip
+    same: dict[str, str] = {"credential_secret__iexact": name}
+    if (
+        name.lower() in own
+        or Tenant.objects.filter(**same).exists()
+        or Onboarding.objects.filter(**same).exists()
+    ):
+        raise OnboardingError(
+            f"The secret '{name}' is the portal's own. A ticket system needs one of its own."
+        )
+    others = TicketConnection.objects.filter(secret_name__iexact=name).exclude(tenant=tenant)
+    if any(_leads_to(other) != _leads_to(connection) for other in others):
+        raise OnboardingError(
+            f"The secret '{name}' belongs to another tenant's ticket system, at another address "
+            "or with another way to sign in. Store this one under a name of its own."
+        )
+
+
+def _leads_to(connection: TicketConnection) -> tuple[str, object]:
+    """Where the secret is sent."""
+    parts = urlsplit(connection.url.lower())
+    return f"{parts.scheme}://{parts.netloc}", connection.options.get("auth")
 
 
 def _save_connection(tenant: Tenant, connection: TicketConnection) -> TicketConnection:

@@ -141,6 +141,28 @@ def test_the_ticket_system_is_changed_tried_and_switched(admin: Client, tenant: 
     assert facts_of(tenant, "ticketing_off") == [{}]
 
 
+def test_no_secret_of_others_is_sent_to_a_ticket_system(
+    admin: Client, tenant: Tenant, simulator: Simulator
+) -> None:
+    other = customer(simulator, new_slug("setup")).ticketing
+    connection = tenant.ticketing
+    address = f"{at(tenant, 'tickets')}?system=freshservice"
+    own = ("csc-pseudonym-key", "CSC-Django-Secret-Key", tenant.credential_secret)
+    elsewhere = "https://127.0.0.1:1"
+    simulator.control.forget_requests()
+    for url, name in [(connection.url, name) for name in own] + [(elsewhere, other.secret_name)]:
+        answer = admin.post(address, {"url": url, "secret_name": name})
+        assert f"The secret &#x27;{name}&#x27;" in answer.content.decode()
+    asked = simulator.control.requests()
+    assert {one["service"] for one in asked} <= {"vault", "login"}
+    connection.refresh_from_db()
+    assert connection.secret_name == tenant.ticketing.secret_name
+    # Several customers may share one system of the provider's.
+    form = {"url": connection.url, "secret_name": connection.secret_name}
+    TicketConnection.objects.filter(pk=other.pk).update(secret_name=connection.secret_name)
+    assert admin.post(address, form).status_code == 302
+
+
 def test_what_an_ending_there_means_is_chosen(admin: Client, tenant: Tenant) -> None:
     connection = tenant.ticketing
     address = f"{at(tenant, 'tickets')}?system=freshservice"
