@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 from django.conf import settings
 from kombu import Queue
 
@@ -179,3 +180,9 @@ app.autodiscover_tasks(["csc_portal.api"], related_name="bulk_run")
 @setup_logging.connect
 def _keep_django_logging(**_: object) -> None:
     """Celery leaves logging alone: settings.LOGGING says what a line may hold."""
+
+
+@worker_process_init.connect
+def _freeze_what_is_loaded(**_: object) -> None:
+    """Modules stay for good: looking for garbage in them cost a sixth of the ingest's time."""
+    gc.freeze()
