@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import responses
 
-from clients.errors import Forbidden, NotFound, Rejected
+from clients.errors import Forbidden, NotFound, RateLimited, Rejected
 from clients.microsoft import audit_logs, security
 from clients.microsoft.graph import Graph
 from clients.microsoft.odata import text_literal, time_literal
@@ -135,3 +135,33 @@ def test_sign_ins_and_audits(graph: Graph, mock: responses.RequestsMock) -> None
     audits = audit_logs.directory_audit_pages(graph, since=SINCE, until=SINCE, target_id="t")
     assert list(audits) == [[2]]
     assert query(mock, 1)["$filter"].endswith("targetResources/any(t: t/id eq 't')")
+
+
+class Full:
+    """A governor that gives leave so many times."""
+
+    def __init__(self, leaves: int) -> None:
+        self.leaves = leaves
+
+    def acquire(self, key: str, family: str, *, wait_s: float, cost: int = 1) -> str:
+        if not self.leaves:
+            raise RateLimited("full", code="throttled_here", retry_after_s=9)
+        self.leaves -= 1
+        return ""
+
+
+@pytest.mark.parametrize(("leaves", "rows"), [(9, [1, 2, 3]), (2, [1]), (1, [1])])
+def test_pages_of_logs_shorter_than_asked_for_are_read_on(
+    graph: Graph, mock: responses.RequestsMock, leaves: int, rows: list[int]
+) -> None:
+    link = f"{GRAPH}/beta/auditLogs/signIns?$skiptoken="
+    first = {"value": [1], "@odata.nextLink": f"{link}a"}
+    mock.post(f"{GRAPH}/beta/$batch", json={"responses": [{"id": 0, "status": 200, "body": first}]})
+    mock.get(f"{link}a", json={"value": [2], "@odata.nextLink": f"{link}b"})
+    mock.get(f"{link}b", json={"value": [3]})
+    graph.http.governor = Full(leaves)  # type: ignore[assignment]
+    who = audit_logs.sign_ins_of_user("s", user_id="u", upn="", since=SINCE, until=SINCE)
+    found = audit_logs.read_many(graph, [who])["s"]
+    assert isinstance(found, dict)
+    assert found["value"] == rows
+    assert bool(found["@odata.nextLink"]) is (rows == [1]), "what is not all says so"
