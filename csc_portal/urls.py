@@ -75,6 +75,7 @@ urlpatterns = [
     path("cases/<uuid:public_id>/suppress/", case_acts.case_suppress, name="case-suppress"),
     path("cases/<uuid:public_id>/comment/", case_acts.case_comment, name="case-comment"),
     path("cases/<uuid:public_id>/live/<live:what>/", case_live.case_live, name="case-live"),
+    path("cases/<uuid:public_id>/stix/", case_live.case_stix, name="case-stix"),
     path("analytics/", analytics.analytics_page, name="analytics"),
     path("analytics/<slug:tab>/", analytics.analytics_page, name="analytics-tab"),
     path("entities/", entity.entities_page, name="entities"),

@@ -42,8 +42,8 @@ _STEPS = (
 def icon(name: str, classes: str = "") -> SafeString:
     """An icon of the sprite, for the eye only: the words beside it say the same."""
     return format_html(
-        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
-        classes, static("vendor/icons.svg"), name,
+        '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f" {classes}" if classes else "", static("vendor/icons.svg"), name,
     )  # fmt: skip
 
 

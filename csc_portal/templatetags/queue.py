@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from csc_portal.templatetags.portal import pillar_list
+
 register = template.Library()
 
 SOON = timedelta(hours=1)
@@ -58,7 +60,10 @@ def chain_icons(bits: int) -> SafeString:
 
 @lru_cache(maxsize=32)
 def _chain_icons(bits: int) -> SafeString:
-    return render_to_string("queue/_chain.html", {"bits": bits})
+    pillars = pillar_list(bits)
+    touched = ", ".join(str(one["name"]) for one in pillars if one["is_on"])
+    words = f"Touches {touched}" if touched else "Touches no link that is known"
+    return render_to_string("queue/_chain.html", {"pillars": pillars, "words": words})
 
 
 @register.simple_tag

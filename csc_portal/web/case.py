@@ -164,6 +164,7 @@ def case_context(
         "tabs": tabs,
         "tab": tab.key,
         "panel": f"case/tabs/{tab.key.replace('-', '_')}.html",
+        "may_take_stix": ref.may_show_names and ref.may(Right.EXPORT),
         "is_flyout": _is_flyout(request),
         **_asked(tenant, ref),
         **shown,

@@ -114,6 +114,10 @@ class Frame:
         ]
 
     @property
+    def sees_findings(self) -> bool:
+        return self.desk.rights.may_somewhere(Right.SEE_POSTURE)
+
+    @property
     def theme(self) -> str:
         return self._preference("theme", THEMES)
 

@@ -11,6 +11,7 @@ from django import forms
 
 from alerts.incidents import SOURCE as INCIDENTS
 from alerts.priority import HIGHEST, TABLE, BadWeights, check_weights
+from csc_portal.lake_keep import LEAST_DAYS, MOST_DAYS
 from tenants.models import Tenant
 from tenants.sla import DEFAULTS, LONGEST_MINUTES, SEVERITIES, Promise, as_stored, promise_for
 
@@ -118,6 +119,18 @@ class TenantForm(forms.Form):
         if wanted != self._tenant.push_resources:
             changes["next_push_at"] = None  # compared with Microsoft's at once
         return changes
+
+
+class LakeForm(forms.Form):
+    """How long the lake keeps what was written of the tenant."""
+
+    lake_days = forms.IntegerField(
+        label="Days to keep",
+        min_value=LEAST_DAYS,
+        max_value=MOST_DAYS,
+        help_text="What is older is removed within a day, and does not come back.",
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
 
 
 class EraseForm(forms.Form):

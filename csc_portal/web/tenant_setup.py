@@ -16,6 +16,7 @@ from alerts.refresh import publish_open
 from alerts.subscriptions import DEFAULT_RESOURCES
 from clients.errors import ApiError
 from csc_portal.access import TenantRef, tenant_for
+from csc_portal.lake_keep import keep
 from csc_portal.offboard import erase, off_board
 from csc_portal.onboard import connect_ticketing
 from csc_portal.permissions import permissions_of
@@ -32,6 +33,7 @@ from csc_portal.web.tenant_forms import (
     AutoCloseForm,
     CredentialForm,
     EraseForm,
+    LakeForm,
     SlaForm,
     TenantForm,
     WeightsForm,
@@ -121,7 +123,9 @@ def publish_promises(tenant_id: int) -> None:
 def _general(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     rotates = data is not None and "credential_secret" in data
-    form = TenantForm(tenant, None if rotates else data)
+    keeps = data is not None and "lake_days" in data
+    form = TenantForm(tenant, None if rotates or keeps else data)
+    lake = LakeForm(data if keeps else None, initial={"lake_days": tenant.lake_days})
     given = {"client_id": tenant.client_id, "credential_secret": tenant.credential_secret}
     credential = CredentialForm(data if rotates else None, initial=given)
     if rotates and credential.is_valid():
@@ -132,11 +136,18 @@ def _general(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         else:
             messages.success(request, "The credential reads alerts, and is used from now on.")
             return _back(tenant, "general")
-    elif not rotates and form.is_valid():
+    elif lake.is_valid():
+        days = lake.cleaned_data["lake_days"]
+        if days != tenant.lake_days:
+            keep(tenant, days, user_of(request).username)
+        messages.success(request, "Saved.")
+        return _back(tenant, "general")
+    elif form.is_valid():
         save(request, tenant, form.changes())
         return _back(tenant, "general")
-    context = {"form": form, "credential": credential, "resources": DEFAULT_RESOURCES}
-    return _page(request, tenant, "general", context, form, credential)
+    forms = {"form": form, "credential": credential, "lake": lake}
+    context = {**forms, "resources": DEFAULT_RESOURCES}
+    return _page(request, tenant, "general", context, *forms.values())
 
 
 def _permissions(request: HttpRequest, tenant: Tenant) -> HttpResponse:

@@ -11,6 +11,7 @@ let isAll = false; // the selection means all that match, not only the boxes on 
 const say = (text) => document.dispatchEvent(new CustomEvent("csc:say", { detail: text }));
 const rows = () => [...document.querySelectorAll("#rows > tr")];
 const rowOf = (id) => (id ? document.getElementById(`case-${id}`) : null);
+const addressOf = (row) => row?.querySelector(".case-title").getAttribute("href");
 const boxes = () => [...document.querySelectorAll("#rows input[name=case]")];
 const selected = () => boxes().filter((box) => box.checked);
 
@@ -130,7 +131,7 @@ function open(row) {
   flyout.hidden = false;
   document.body.classList.add("has-flyout");
   for (const other of rows()) other.classList.toggle("is-open", other === row);
-  htmx.ajax("GET", row.dataset.url, { target: "#flyout", swap: "innerHTML" });
+  htmx.ajax("GET", addressOf(row), { target: "#flyout", swap: "innerHTML" });
 }
 
 function close() {
@@ -159,7 +160,7 @@ flyout.addEventListener("click", (event) => {
 // An answer that comes late must not show a case that is no longer the one that is open.
 flyout.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target !== flyout) return;
-  const wanted = rowOf(openCase)?.dataset.url;
+  const wanted = addressOf(rowOf(openCase));
   if (!wanted || !event.detail.xhr.responseURL.endsWith(wanted)) event.detail.shouldSwap = false;
 });
 

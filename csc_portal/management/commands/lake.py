@@ -11,6 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from csc_portal.figures import count_figures
 from csc_portal.lake_due import FAULTS
+from csc_portal.lake_keep import LEAST_DAYS, keep
 from csc_portal.lake_run import begin_anew, export, lake_store, orphans, verify, write_again
 from csc_portal.management.base import PortalCommand
 from csc_portal.management.commands.sync import moment
@@ -89,13 +90,11 @@ class Command(PortalCommand):
         return result
 
     def _keep(self, options: dict[str, Any]) -> dict[str, Any]:
-        if options["days"] is None or options["days"] < 30:
-            raise CommandError("Say how long with --days N, 30 or more.")
+        if options["days"] is None or options["days"] < LEAST_DAYS:
+            raise CommandError(f"Say how long with --days N, {LEAST_DAYS} or more.")
         tenants = self._tenants(options)
         for tenant in tenants:
-            facts = {"before": tenant.lake_days, "after": options["days"]}
-            Tenant.objects.filter(pk=tenant.pk).update(lake_days=options["days"])
-            record(SYSTEM, "lake_retention_set", tenant, facts=facts)
+            keep(tenant, options["days"], SYSTEM)
         return {"tenants": len(tenants), "days": options["days"]}
 
     def _tenants(self, options: dict[str, Any]) -> list[Tenant]:

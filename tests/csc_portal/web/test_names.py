@@ -159,3 +159,21 @@ def _everything(tenant: Tenant) -> list[str]:
             cursor.execute(f'SELECT t::text FROM "{name}" t')
             rows += [row[0] for row in cursor.fetchall()]
     return rows
+
+
+def test_indicators_of_a_case_are_a_file_for_those_who_may_see_names(
+    sign_in, contoso: Tenant
+) -> None:
+    case = cases(contoso)[0]
+    at = f"/cases/{case.public_id}/"
+    client = sign_in("analyst", contoso)
+    assert f"{at}stix/" in client.get(at).content.decode()
+    answer = client.post(f"{at}stix/")
+    assert answer.headers["Cache-Control"] == "no-store"
+    patterns = [one.get("pattern", "") for one in answer.json()["objects"]]
+    assert "[ipv4-addr:value = '203.0.113.77']" in patterns
+    entry = audited().get(action="names_shown")
+    assert (entry.subject, entry.facts["format"]) == (f"case {case.public_id}", "stix")
+    viewer = sign_in("viewer", contoso)
+    assert f"{at}stix/" not in viewer.get(at).content.decode()
+    assert viewer.post(f"{at}stix/").status_code == 404

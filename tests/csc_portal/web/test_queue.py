@@ -161,6 +161,13 @@ def test_no_address_breaks_a_page(text: str, sign_in, world: World) -> None:
             assert client.get(f"{place}?{name}={text}").status_code == 200, (place, name)
 
 
+def test_the_links_of_a_row_are_a_picture(sign_in, qa: Tenant) -> None:
+    store(qa, alert("1", address("203.0.113.1")))
+    body = sign_in("analyst", qa).get("/").content.decode()
+    assert '<svg class="chain-icons"' in body
+    assert 'aria-label="Touches infrastructure"' in body
+
+
 def test_hostile_titles_stay_text(sign_in, qa: Tenant, simulator) -> None:
     store(qa, alert("1", title="<script>alert(1)</script><img src=x onerror=alert(2)>"))
     client = sign_in("admin")

@@ -73,6 +73,7 @@ NEEDS: dict[str, Need] = {
     "case-suppress": Need(Right.MANAGE_RULES),
     "case-comment": Need(Right.ACT),
     "case-live": Need(Right.SHOW_NAMES, partly=True),  # the raw document needs a right of its own
+    "case-stix": Need(Right.SHOW_NAMES),
     "analytics": ANYBODY,
     "analytics-tab": ANYBODY,
     "entities": ANYBODY,

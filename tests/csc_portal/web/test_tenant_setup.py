@@ -71,6 +71,14 @@ def test_general_settings_are_kept_and_audited(admin: Client, tenant: Tenant) ->
     assert (tenant.sources_off, tenant.push_resources) == ([], None)
 
 
+def test_how_long_the_lake_keeps_is_set_and_audited(admin: Client, tenant: Tenant) -> None:
+    for days in ("29", "400", "90"):
+        admin.post(at(tenant, "general"), {"lake_days": days})
+    tenant.refresh_from_db()
+    assert tenant.lake_days == 90
+    assert facts_of(tenant, "lake_retention_set") == [{"before": 400, "after": 90}]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [

@@ -103,6 +103,7 @@ RULES: dict[str, Rule] = {
             for what in ("advice", "notes", "raw")
         ]
     ),
+    "case-stix": Rule(closed=lambda world: [("post", of_case(world, "case-stix"), {})]),
     "analytics": page("analytics", "?tenant=third", "?by=tenant", "?days=7", "?days=x"),
     "analytics-tab": Rule(
         lambda world: [
