@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -154,7 +155,7 @@ def _parsed(answer: str) -> dict[str, Any]:
     """Raises ValueError for what is no JSON object."""
     if len(answer) > _MOST_ANSWER:
         raise ValueError("too long")
-    found = json.loads(answer)
+    found = orjson.loads(answer)  # refuses endless depth, which json breaks at
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found

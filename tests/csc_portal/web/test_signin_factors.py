@@ -180,6 +180,15 @@ def test_guessing_digits_locks_the_account_from_wherever(user: User) -> None:
     assert audited().filter(action="sign_in_locked").exists()
 
 
+@pytest.mark.parametrize("answer", ["", "{}", "[]", '{"rawId": 5}', '{"rawId": ' + "[" * 5000])
+def test_what_is_no_passkey(simulator: Simulator, db: None, answer: str) -> None:
+    client = window()
+    client.post("/account/challenge/")
+    page = client.post("/account/login/passkey/", {"answer": answer})
+    assert "The passkey was not accepted" in told(page)
+    assert not is_in(client)
+
+
 def test_a_proxy_is_believed_only_if_it_is_ours(user: User, settings: Any) -> None:
     def guess(client: Client, forwarded: str) -> str:
         fields = {"username": user.username, "password": "wrong"}
