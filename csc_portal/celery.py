@@ -55,8 +55,9 @@ class Config:
     worker_hijack_root_logger = False
     worker_max_tasks_per_child = 2000
     broker_connection_retry_on_startup = True
-    # A task that was lost comes back by the sweep long before this.
-    broker_transport_options = {"visibility_timeout": 3600}
+    # Longer than any task waits or runs: the hourly ones are spread over an hour. A task that was
+    # lost comes back by the sweep long before this.
+    broker_transport_options = {"visibility_timeout": 7200}
     timezone = "UTC"
     beat_schedule = {
         "what is due": {
