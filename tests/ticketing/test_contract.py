@@ -164,8 +164,13 @@ def test_a_short_wait_is_waited(system: TicketSystem, desk: Desk) -> None:
 
 
 def test_a_wrong_secret(entry: Entry, desk: Desk, url: str) -> None:
+    stranger = connect(entry, url, "wrong")
     with pytest.raises(Unauthorized):
-        connect(entry, url, "wrong").check()
+        stranger.check()
+    with pytest.raises(Unauthorized):
+        stranger.find(REF, since())
+    with pytest.raises(Unauthorized):
+        list(stranger.changes(since()) or ())
 
 
 def test_a_ticket_is_resolved_and_opened_again(system: TicketSystem, desk: Desk) -> None:

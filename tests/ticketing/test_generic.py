@@ -97,7 +97,7 @@ def test_json_is_read_as_well() -> None:
     assert load_options('{"states": {"1": "open"}, "n": 2}') == {"states": {"1": "open"}, "n": 2}
 
 
-@pytest.mark.parametrize("name", ["request_tracker", "redmine"])
+@pytest.mark.parametrize("name", ["request_tracker", "redmine", "django_helpdesk"])
 def test_the_guides_descriptions_can_be_used(name: str) -> None:
     described = describe_system(from_the_guide(name))
     assert set(described.priorities) == {1, 2, 3, 4}
@@ -204,6 +204,7 @@ def test_an_id_or_state_that_is_not_there(mock: responses.RequestsMock) -> None:
     mock.get(f"{URL}/t/5", json={"id": 5})
     with pytest.raises(BadPayload, match="st"):
         make().read("5")
+    mock.get(f"{URL}/me", json={})
     mock.get(f"{URL}/t", json={"items": []})
     with pytest.raises(BadPayload, match="no list"):
         make().find("CSC-1", NOW)
@@ -241,6 +242,7 @@ def test_find_compares_the_whole_reference(mock: responses.RequestsMock) -> None
         {"id": 9, "st": "x", "s": ["CSC-12", "CSC-1"]},
         "odd",
     ]
+    mock.get(f"{URL}/me", json={})
     mock.get(f"{URL}/t", json=items)
     found = make().find("CSC-1", NOW)
     assert found is not None
@@ -267,6 +269,7 @@ def test_a_change_without_a_text_is_no_note(mock: responses.RequestsMock) -> Non
 
 def test_the_page_after_the_last_may_be_missing(mock: responses.RequestsMock) -> None:
     find = {**described()["find"], "paging": {"parameter": "page"}}  # type: ignore[dict-item]
+    mock.get(f"{URL}/me", json={})
     mock.get(f"{URL}/t?q=CSC-1&page=1", json=[{"id": 3, "st": "x", "s": "CSC-1"}])
     mock.get(f"{URL}/t?q=CSC-1&page=2", status=404)
     found = make(find=find).find("CSC-1", NOW)

@@ -75,7 +75,11 @@ class Generic:
         self._call(self._described.check, {})
 
     def find(self, reference: str, since: datetime) -> TicketRef | None:
-        """By the described search; its items are compared with the whole reference."""
+        """By the described search; its items are compared with the whole reference.
+
+        First the check: to a wrong secret some systems answer with the little that anybody may see.
+        """
+        self.check()
         values = {**_reference(reference), **_since(since - _CLOCK_DIFFERENCE)}
         search = self._described.find
         found = [
@@ -147,10 +151,11 @@ class Generic:
         return now
 
     def changes(self, since: datetime) -> Iterable[TicketRef] | None:
-        """The described `changed`, if there is one."""
+        """The described `changed`, if there is one; with the check first, as in `find`."""
         changed = self._described.changed
         if changed is None:
             return None
+        self.check()
         # A date without a zone may be the day before elsewhere.
         values = _since(since - _CLOCK_DIFFERENCE, timedelta(days=1))
         fields = self._described.changed_ticket
