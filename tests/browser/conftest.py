@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 from django.db import connection
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from csc_portal.embedded.processes import free_port
 from csc_portal.lake_due import run_lake
@@ -26,6 +26,7 @@ from tests.posture.lab import read_threats, set_rule
 
 PASSWORD = "correct horse battery"
 SLUGS = ("browse-one", "browse-two")
+expect.set_options(timeout=20_000)  # what is expected comes; how soon depends on the machine
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

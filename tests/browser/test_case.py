@@ -11,7 +11,6 @@ from tests.browser.test_access import faults
 from tests.browser.test_day import first_entry
 
 TABS = ("overview", "alerts", "evidence", "timeline", "sign-ins", "related", "raw", "audit")
-expect.set_options(timeout=20_000)
 
 
 def tab(page: Page, key: str):  # type: ignore[no-untyped-def]

@@ -90,7 +90,7 @@ def test_a_changed_case_is_patched_in_place(page: Page, site: Site) -> None:
         case = Case.objects.get(pk=entry.case_id)
         triage.start(site.tenants[0].pk, {case.pk: case.version}, actor_id=0)
     began = time.monotonic()
-    expect(row.locator(".status-mark")).to_have_text("In progress", timeout=5000)
+    expect(row.locator(".status-mark")).to_have_text("In progress")
     assert time.monotonic() - began < 3
     expect(row.locator("input[name=case]")).to_be_checked()
     assert page.locator(ROWS).evaluate_all("rows => rows.map(row => row.id)") == order
@@ -101,13 +101,13 @@ def test_a_new_case_arrives(page: Page, site: Site, simulator: Simulator) -> Non
     page.goto("/?severity=any")
     title = "A story that was not there before"
     arrive(site, simulator, "browser-new-1", title)
-    expect(page.locator(ROWS).first).to_contain_text(title, timeout=5000)
+    expect(page.locator(ROWS).first).to_contain_text(title)
 
     # While somebody works in the list, it waits.
     page.locator(f"{ROWS} input[name=case]").first.check()
     arrive(site, simulator, "browser-new-2", "A second story")
     pill = page.locator("#new-pill")
-    expect(pill).to_have_text("1 new", timeout=5000)
+    expect(pill).to_have_text("1 new")
     expect(page.locator(ROWS).first).to_contain_text(title)
     pill.click()
     expect(page.locator(ROWS).first).to_contain_text("A second story")
@@ -135,7 +135,7 @@ def test_many_cases_at_once(page: Page, site: Site) -> None:
     page.keyboard.press("a")
     for row_id in ids:
         assignee = page.locator(f"#{row_id} .sub-assignee")
-        expect(assignee).to_have_text(site.analyst, timeout=5000)
+        expect(assignee).to_have_text(site.analyst)
     expect(page.locator("#bulk")).to_be_hidden()
 
 

@@ -20,7 +20,6 @@ from tests.browser.test_day import ROWS, first_entry
 from tests.csc_portal.web.documents import address, alert
 
 KEYS_BAR = "#bulk"
-expect.set_options(timeout=20_000)  # what is expected comes; how soon depends on the machine
 
 
 def arrive(tenant: Tenant, part: int, count: int, **fields: object) -> None:
