@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.blind_spots import note_abilities
-from clients.errors import ApiError, Forbidden
+from clients.errors import ApiError, Forbidden, RateLimited
 from clients.throttle import Priority, at_priority
 from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 EVERY = timedelta(days=1)
 AFTER_FAULT = timedelta(hours=1)
+AFTER_LIMIT = timedelta(minutes=2)
+"""Alerts and scores share a limit, and alerts go first; that is over as soon as they are read."""
 STUCK_AFTER = timedelta(minutes=20)
 """A read that was asked for and not noted as done by then is asked for again."""
 STALE_AFTER = timedelta(days=7)
@@ -40,6 +42,7 @@ MISSING = (
     "admin has not consented to it. It is asked for again tomorrow."
 )
 FAULT = "Microsoft could not be asked the last time; it is tried again within the hour."
+LIMIT = "Alerts were read first, up to Microsoft's limit; the score's turn is in some minutes."
 
 
 @dataclass(slots=True)
@@ -70,8 +73,10 @@ def run_score(tenant: Tenant, now: datetime) -> ScoreRun:
     except (ApiError, BadSecret) as err:
         run.error = str(err)
         logger.warning("score not read tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
+        is_limit = isinstance(err, RateLimited)
         told = timedelta(seconds=getattr(err, "retry_after_s", None) or 0)
-        _note(tenant, now + max(told, AFTER_FAULT), problem=FAULT)
+        wait = max(told, AFTER_LIMIT if is_limit else AFTER_FAULT)
+        _note(tenant, now + wait, problem=LIMIT if is_limit else FAULT)
     else:
         note_abilities(tenant, [(SOURCE, None)], now)
         Tenant.objects.filter(pk=tenant.pk).update(

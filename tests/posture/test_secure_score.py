@@ -12,10 +12,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alerts.models import SourceAbility
-from csc_portal.score import FAULT, count_bands, run_score, start_scores
+from clients.throttle import LIMITS, Limit
+from csc_portal.score import FAULT, LIMIT, count_bands, run_score, start_scores
 from posture.models import ControlProfile, Finding, ScoreDay
 from simulator import Simulator
-from tenants.directories import graph_for
+from tenants.directories import governor, graph_for
 from tenants.models import FindingEntry, ScoreBand, Tenant
 from tenants.scope import granted, scope
 from tests import payloads
@@ -185,6 +186,19 @@ def test_a_fault_is_tried_again_within_the_hour(simulator, slug) -> None:
     assert tenant.score_standing["problem"] == FAULT
     assert tenant.next_score_at == NOW + timedelta(hours=1)
     simulator.control.clear_faults()
+    read(slug)
+    assert "problem" not in reread(slug).score_standing
+
+
+def test_a_limit_is_over_in_minutes(simulator, slug) -> None:
+    key, family = str(reread(slug).directory_id), "secure_score"
+    governor().set_limit(key, family, Limit(1, 600))
+    assert read(slug).error
+    governor().set_limit(key, family, LIMITS[family])
+    tenant = reread(slug)
+    assert tenant.score_standing["problem"] == LIMIT
+    wait = tenant.next_score_at - NOW
+    assert timedelta(minutes=2) <= wait <= timedelta(minutes=10)
     read(slug)
     assert "problem" not in reread(slug).score_standing
 

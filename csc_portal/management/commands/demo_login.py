@@ -1,4 +1,4 @@
-"""manage.py demo_login: people to look around with, in a demo."""
+"""manage.py demo_login: people to look around with, in a demo, and a rule of what is watched."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import secrets
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from csc_portal.entra_people import save_mapping
+from csc_portal.inventory import read_soon
 from csc_portal.management.base import PortalCommand
+from posture.models import WatchRule
 from tenants.audit import SYSTEM
 from tenants.factors import forget_factors
 from tenants.grants import Where, give
 from tenants.models import EntraMapping, Grant, Tenant, User
 from tenants.roles import CUSTOMER_ROLES
+from tenants.scope import scope
 from ticketing.connections import private_networks
 
 PEOPLE = {
@@ -43,6 +47,8 @@ class Command(PortalCommand):
             place = {"kind": EntraMapping.Kind.APP_ROLE, "value": value, "tenant": None}
             if not EntraMapping.objects.filter(**place, group=None).exists():
                 save_mapping(SYSTEM, EntraMapping(**place, role=role))
+        for tenant in Tenant.objects.order_by("pk"):
+            _watch(tenant)
         first = people[0]
         return {
             "username": first["username"],
@@ -50,6 +56,15 @@ class Command(PortalCommand):
             "microsoft": MICROSOFT,
             "people": people,
         }
+
+
+def _watch(tenant: Tenant) -> None:
+    """What has to be watched, if nobody has said so yet."""
+    with scope(tenant):
+        values = {"tags": [["monitored", ["true"]]], "changed_at": timezone.now()}
+        _, is_new = WatchRule.objects.get_or_create(pk=1, defaults=values)
+    if is_new:
+        read_soon(tenant)
 
 
 def _person(name: str, role: str) -> dict[str, str]:
