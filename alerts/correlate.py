@@ -154,6 +154,8 @@ def score_of(a: Member, b: Member, shared: Collection[int], rules: Rules = RULES
     gap_s = (later.at - earlier.at).total_seconds()
     best = _best(a, b, shared, gap_s / 3600, rules)
     onward = step(earlier.phase, later.phase)
+    if not gap_s:  # either may have been first: never what their keys say
+        onward = abs(onward)
     total = sum(points for points, _ in best) + _circumstances(a, b, onward, rules)
     if not best or total < rules.threshold - 1e-9 or gap_s > rules.reach.total_seconds():
         return None

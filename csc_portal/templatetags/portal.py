@@ -194,8 +194,8 @@ def dressed(field: BoundField) -> SafeString:
     look = {"checkbox": "form-check-input", "select": "form-select"}.get(kind, "form-control")
     attributes = {"class": look + (" is-invalid" if field.errors else "")}
     if field.errors:
-        described = f"{field.id_for_label}_error"
+        described = f"{field.auto_id}_error"
         attributes |= {"aria-invalid": "true", "aria-describedby": described}
     elif field.help_text:
-        attributes["aria-describedby"] = f"{field.id_for_label}_helptext"
+        attributes["aria-describedby"] = f"{field.auto_id}_helptext"
     return field.as_widget(attrs=attributes)

@@ -39,7 +39,9 @@ SHOWN = 200
 class KeyForm(forms.Form):
     name = forms.CharField(label="Name", max_length=60, help_text="What it is for, in your words.")
     scopes = forms.MultipleChoiceField(
-        label="Scopes", help_text="Hold Ctrl to choose several. A key never may more than you may."
+        label="Scopes",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        help_text="A key never may more than you may.",
     )
     places = forms.MultipleChoiceField(
         label="Tenants",
@@ -62,13 +64,11 @@ class KeyForm(forms.Form):
     ) -> None:
         super().__init__(data, prefix=prefix)
         usable = set(rights.having(Right.MANAGE_KEYS)) & set(rights.having(Right.USE_API))
-        scopes = [
+        self.fields["scopes"].choices = [
             (one.value, f"{told} ({one.value})")
             for one, told in EXPLAINED.items()
             if rights.may_somewhere(RIGHT_OF[one])
         ]
-        self.fields["scopes"].choices = scopes
-        self.fields["scopes"].widget.attrs["size"] = len(scopes)
         self.fields["places"].choices = [
             *((f"{GROUP}{one.slug}", f"Group {one.name}") for one in groups),
             *((ref.slug, ref.name) for pk, ref in rights.tenants.items() if pk in usable),

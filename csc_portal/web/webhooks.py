@@ -48,8 +48,8 @@ class WebhookForm(forms.Form):
     events = forms.MultipleChoiceField(
         label="Events",
         choices=[(kind.value, f"{kind.value}: {told}") for kind, told in EXPLAINED.items()],
-        widget=forms.SelectMultiple(attrs={"size": len(EXPLAINED)}),
-        help_text="Hold Ctrl to choose several.",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        help_text="What of it is told.",
     )
     places = forms.MultipleChoiceField(
         label="Tenants",

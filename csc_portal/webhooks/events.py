@@ -36,8 +36,8 @@ EXPLAINED: dict[Kind, str] = {
     Kind.CASE_GONE: "A case was merged into another, or erased",
     Kind.DECISION_MADE: "The portal decided about a case",
     Kind.TICKET_FAILED: "A ticket could not be made or changed, and was given up",
-    Kind.TENANT_SILENT: "A tenant is quieter than chance",
-    Kind.SCORE_DROPPED: "A tenant's Secure Score fell by its own doing",
+    Kind.TENANT_SILENT: "A tenant sends far fewer alerts than usual",
+    Kind.SCORE_DROPPED: "A tenant's Secure Score fell, not by Microsoft's counting",
 }
 NEEDED: dict[Kind, Right] = {
     **dict.fromkeys(Kind, Right.SEE_CASES),

@@ -97,6 +97,14 @@ def test_the_order_of_an_attack_counts() -> None:
     assert not tied(member(1, 0, ties="anna", phase=GOAL), member(2, 1, ties="anna", phase=ENTRY))
 
 
+def test_at_one_moment_either_may_have_been_first() -> None:
+    for phases in ((ENTRY, GOAL), (GOAL, ENTRY)):
+        one, other = (member(key, 0, ties="ip1", phase=p) for key, p in enumerate(phases, 1))
+        found = score_of(one, other, [5])
+        assert found is not None
+        assert (found.step, found.score) == (1, 1.1 + RULES.onward)
+
+
 def test_addresses_that_differ_speak_against_it() -> None:
     one, other = member(1, 0, ties="anna ip1"), member(2, 1, ties="anna ip2")
     assert not tied(one, other)

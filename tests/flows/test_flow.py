@@ -70,10 +70,6 @@ def test_first_attempts_create_without_looking(simulator, portal):
         ]
         assert calls.count(("POST", "/tickets")) == tickets
         assert not [path for _, path in calls if "filter" in path], "nothing was looked for"
-        # Tickets are written from memory. Facts that a poll had no time to ask for are asked for
-        # by a task, which reads the alert again, once.
-        again = [row["target"] for row in portal.first_requests if "/alerts_v2/" in row["target"]]
-        assert len(again) == len(set(again))
 
 
 def directory(slug: str) -> str:
