@@ -47,7 +47,7 @@ class Command(PortalCommand):
             place = {"kind": EntraMapping.Kind.APP_ROLE, "value": value, "tenant": None}
             if not EntraMapping.objects.filter(**place, group=None).exists():
                 save_mapping(SYSTEM, EntraMapping(**place, role=role))
-        for tenant in Tenant.objects.order_by("pk"):
+        for tenant in Tenant.objects.filter(state=Tenant.State.ACTIVE):
             _watch(tenant)
         first = people[0]
         return {
