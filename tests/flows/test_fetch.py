@@ -10,6 +10,7 @@ import pytest
 from alerts.models import Alert
 from csc_portal.pipeline import run_tenant
 from tenants.scope import scope
+from tenants.secrets import vault
 from tests.alerts.documents import alert, user
 from tests.lab import check_complete, customer, forget, new_slug, reread
 
@@ -32,6 +33,7 @@ def reads(simulator) -> list[dict]:
 def test_all_pages_are_read_and_nothing_twice(simulator, slug):
     simulator.control.fill(slug, 130)
     simulator.control.forget_requests()
+    vault.cache_clear()  # What the first run reads from the vault then serves the second.
     run = run_tenant(reread(slug))
     assert (run.error, run.counts.new, run.counts.duplicate) == ("", 130, 0)
     assert len(reads(simulator)) == 2
