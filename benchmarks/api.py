@@ -38,6 +38,7 @@ from csc_portal.api.asked import MOST_AT_ONCE
 from csc_portal.api.bulk_run import carry_out
 from csc_portal.api.keys import NewKey, create_key
 from csc_portal.api.scopes import Scope
+from csc_portal.serving import load_application
 from tenants.models import ApiTask
 
 THREADS = CLIENTS = 4
@@ -54,6 +55,7 @@ def main() -> None:
     at_once = 1_000 if arguments.quick else MOST_AT_ONCE
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "of a benchmark", []
     settings.API_REQUESTS_PER_MINUTE = settings.API_REQUESTS_PER_DAY = 10**9
+    load_application()  # as the web process does
     tenants = make_tenants(max(count for count, _ in sizes))
     secret = _key()
     results, tables = [], []

@@ -2,7 +2,7 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from csc_portal.serving import load_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csc_portal.settings")
-application = get_wsgi_application()
+application = load_application()

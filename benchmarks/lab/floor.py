@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 from django.urls import path
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from csc_portal import urls as portal
+from csc_portal.serving import load_application
 
 
 class Constant(APIView):
@@ -33,4 +33,4 @@ urlpatterns = [path("api/v1/floor", Constant.as_view()), *portal.urlpatterns]
 
 settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "of a benchmark", []  # no vault is needed
 settings.ROOT_URLCONF = __name__
-application = get_wsgi_application()
+application = load_application()

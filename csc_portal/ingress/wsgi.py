@@ -2,8 +2,8 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from csc_portal.serving import load_application
 
 # Not setdefault: this process must never serve the portal, whatever the environment says.
 os.environ["DJANGO_SETTINGS_MODULE"] = "csc_portal.ingress.settings"
-application = get_wsgi_application()
+application = load_application()

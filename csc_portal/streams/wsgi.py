@@ -2,8 +2,8 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from csc_portal.serving import load_application
 
 # Not setdefault: the web process must never serve streams, nor this one pages.
 os.environ["DJANGO_SETTINGS_MODULE"] = "csc_portal.streams.settings"
-application = get_wsgi_application()
+application = load_application()

@@ -248,9 +248,11 @@ def test_a_page_queues_tasks_by_our_own_app(tmp_path):
     """A process that never imports csc_portal.celery by itself, as the web process."""
     processes = Processes(tmp_path)
     text = (
-        "import csc_portal.wsgi; from csc_portal.pipeline import poll_tenant; "
-        "print(poll_tenant.app.main, poll_tenant.app.conf.broker_url.partition(':')[0])"
+        "import csc_portal.wsgi, gc, sys; from csc_portal.pipeline import poll_tenant; "
+        "print(poll_tenant.app.main, poll_tenant.app.conf.broker_url.partition(':')[0], "
+        "'csc_portal.urls' in sys.modules, gc.get_freeze_count() > 100_000)"
     )
     processes.python("page", "-c", text)
     processes.wait("page")
-    assert processes.log("page").split() == ["csc_portal", "redis"]
+    told = ["csc_portal", "redis", "True", "True"]
+    assert processes.log("page").split() == told, "loaded, and out of the way"
