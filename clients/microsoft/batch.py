@@ -135,11 +135,12 @@ def _chunk(graph: Caller, chunk: Sequence[BatchRequest], family: str, version: s
             graph.forget_token()
         left = [r for r in left if r.id in errors and _may_pass(errors[r.id], renew)]
         wait = _wait_s([errors[r.id] for r in left], round_number)
-        if not left or round_number == rounds or wait > graph.http.policy.retry_after_cap_s:
-            break
         governor = graph.http.governor
+        # Also before it is given up: others, and the next items, have to stay away as well.
         if governor is not None and family and any(errors[r.id].status == 429 for r in left):
             governor.pause(graph.http.key, family, wait)
+        if not left or round_number == rounds or wait > graph.http.policy.retry_after_cap_s:
+            break
         logger.warning("batch items will be retried family=%s count=%d", family, len(left))
         graph.http.sleep(wait)
     return results

@@ -6,6 +6,7 @@ import responses
 from clients.errors import BadPayload, Forbidden, NotFound, RateLimited, Unauthorized, Unavailable
 from clients.microsoft.batch import BatchRequest
 from clients.microsoft.graph import Graph
+from clients.throttle import Governor
 from tests.clients.conftest import FakeTime
 from tests.clients.microsoft.conftest import GRAPH, CountedTokens
 from tests.payloads import load
@@ -157,6 +158,21 @@ def test_a_long_wait_is_left_to_the_caller(graph: Graph, mock: responses.Request
     mock.add_callback("POST", BATCH, callback=answer({1: 429}, **{"Retry-After": "900"}))
     assert ask(graph, 2)["id-1"].retry_after_s == 900
     assert len(mock.calls) == 1
+
+
+def test_all_stay_away_as_long_as_an_item_says(
+    graph: Graph, mock: responses.RequestsMock, fake_time: FakeTime
+) -> None:
+    """Also when that is too long to be waited for here: the next items are not asked for."""
+    mock.add_callback("POST", BATCH, callback=answer({1: 429}, **{"Retry-After": "900"}))
+    governor = Governor(None, sleep=fake_time.sleep, clock=fake_time.clock)
+    graph.http.governor = governor
+    requests = [BatchRequest(f"id-{n}", f"/things/{n}") for n in range(45)]
+    results = graph.batch(requests, family="alerts")
+    assert results["id-0"] == {"n": 0}
+    assert {results[name].code for name in ("id-20", "id-44")} == {"throttled_here"}
+    assert len(mock.calls) == 1
+    assert governor.state("")[0].paused_s == 900
 
 
 def test_a_token_refused_by_items_is_replaced_once(
