@@ -8,7 +8,6 @@ from datetime import datetime
 from lake.manifest import (
     WINDOWS,
     folder_of,
-    last_window,
     named,
     path_of,
     publish,
@@ -19,16 +18,16 @@ from lake.store import Store
 
 
 def forget_before(store: Store, tenant: str, before: datetime) -> int:
-    """Windows that ended before then; how many. The newest stays as an empty one, because the next
-    begins where it ended."""
-    old = [one for one in windows_of(store, tenant) if one.until < before and one.parts]
-    newest = last_window(store, tenant)
+    """Windows that ended before then; how many held something. The newest stays as an empty one,
+    because the next begins where it ended; it goes when it is no more the newest."""
+    windows = windows_of(store, tenant)
+    old = [one for one in windows if one.until < before]
     for window in old:
-        if newest is not None and window.last == newest.last:
-            publish(store, tenant, replace(window, parts={}))
-        else:
+        if window != windows[-1]:
             store.delete(path_of(tenant, window))
-    return len(old)
+        elif window.parts:
+            publish(store, tenant, replace(window, parts={}))
+    return sum(bool(one.parts) for one in old)
 
 
 def tidy(store: Store, tenant: str) -> int:

@@ -109,6 +109,19 @@ def test_what_is_old_is_forgotten_but_not_where_the_next_begins(store: Store) ->
     assert forget_before(store, ONE, DAY) == 0
 
 
+def test_a_quiet_time_leaves_no_hole(store: Store) -> None:
+    """What was emptied as the newest goes when others have come after it and grown old."""
+    database = three_days(store)
+    forget_before(store, ONE, DAY + timedelta(days=9))
+    assert check(store, ONE, database.feed, lambda table: ()).differences == ()
+    for number in (8, 9, 10):
+        database.put("cases", case(number * 10, number, title="later"))
+        write(store, database, (number + 1) * 10, hours=24 * number)
+    assert forget_before(store, ONE, DAY + timedelta(days=9, hours=1)) == 2
+    assert [one.first for one in windows_of(store, ONE)] == [9]
+    assert titles(store) == {10: "later"}
+
+
 def test_a_tenant_is_erased_and_others_stay(store: Store) -> None:
     three_days(store)
     write(store, Database(cases=[case(1, 1, title="another's")]), 10, 1, TWO)
