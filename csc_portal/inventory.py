@@ -20,7 +20,7 @@ from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import INVENTORY, turn
 from posture.findings import Settled
 from posture.inventory import Reading, read_all, read_changes
-from posture.models import Exemption, InventoryRead
+from posture.models import Exemption, InventoryRead, WatchRule
 from posture.tally import Tally, keep_states, new_since, settle_coverage, tally
 from tenants.directories import BadSecret, arm_for, pseudonymiser_for
 from tenants.models import Tenant
@@ -97,6 +97,9 @@ def is_full_due(tenant: Tenant, now: datetime) -> bool:
     with scope(tenant):
         last = InventoryRead.objects.filter(is_full=True, is_complete=True).first()
         if last is None or last.began_at <= now - FULL_EVERY + early:
+            return True
+        # Also if the read that was to follow at once was lost or came to no end.
+        if WatchRule.objects.filter(changed_at__gt=last.began_at).exists():
             return True
         # What is exempt no more is judged anew; only a full read asks for its tags.
         return Exemption.objects.filter(until__gt=last.began_at, until__lte=now).exists()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from posture.coverage import State
 from posture.models import AzureResource, AzureSubscription
 from tenants.rows import run
 
@@ -92,24 +91,25 @@ def page(
     return list(rows[:limit])
 
 
+EXEMPT_NOW = """
+UPDATE posture_azureresource SET state = 'exempt', why = 'exempt', changed_at = now()
+WHERE state = 'unwatched' AND %s IN (pseudonym, resource_group, subscription) RETURNING 1
+"""
+# What another exemption covers as well stays exempt.
+EXEMPT_NO_MORE = """
+UPDATE posture_azureresource r SET state = 'unwatched', why = 'expired', changed_at = now()
+WHERE state = 'exempt' AND %s IN (pseudonym, resource_group, subscription)
+  AND NOT EXISTS (SELECT FROM posture_exemption e WHERE e.until > now()
+    AND e.covers IN (r.pseudonym, r.resource_group, r.subscription))
+RETURNING 1
+"""
+
+
 def exempt_now(covers: uuid.UUID) -> int:
     """Until the next reading: what lies in it is exempt. Returns how many resources."""
-    return _swap(covers, State.UNWATCHED, State.EXEMPT, "exempt")
+    return len(run(EXEMPT_NOW, [covers]))
 
 
 def exempt_no_more(covers: uuid.UUID) -> int:
-    """Until the next reading judges them by their tags."""
-    return _swap(covers, State.EXEMPT, State.UNWATCHED, "expired")
-
-
-def _swap(covers: uuid.UUID, before: State, after: State, why: str) -> int:
-    return len(
-        run(
-            """
-UPDATE posture_azureresource SET state = %s, why = %s, changed_at = now()
-WHERE state = %s AND (pseudonym = %s OR resource_group = %s OR subscription = %s)
-RETURNING 1
-""",
-            [after.value, why, before.value, covers, covers, covers],
-        )
-    )
+    """Until the next reading judges them by their tags. The exemption itself is gone by then."""
+    return len(run(EXEMPT_NO_MORE, [covers]))

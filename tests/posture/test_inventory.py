@@ -376,6 +376,21 @@ def test_a_change_of_the_rule_while_reading_is_not_lost(azure: Azure, customer: 
     assert is_full_due(Tenant.objects.get(pk=customer.pk), timezone.now())
 
 
+def test_a_rule_that_nothing_was_judged_by_yet_needs_a_full_read(
+    azure: Azure, customer: Tenant
+) -> None:
+    """The read that was to follow its change may be lost, or fail."""
+    azure.subscription()
+    azure.resource("vm", YES)
+    set_rule(customer)
+    read(customer)
+    assert not is_full_due(Tenant.objects.get(pk=customer.pk), timezone.now())
+    set_rule(customer, tags=[["watched", []]])
+    assert is_full_due(Tenant.objects.get(pk=customer.pk), timezone.now())
+    read(customer, is_full=False)
+    assert states(customer) == {"virtualmachines": ("unwatched", "missing")}
+
+
 def test_another_tenant_sees_nothing(azure: Azure, customer: Tenant, qatest: Tenant) -> None:
     azure.subscription()
     azure.resource("vm")

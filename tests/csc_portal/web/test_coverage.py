@@ -139,6 +139,19 @@ class TestExemptions:
             assert Exemption.objects.get().covers_kind == "group"
         assert "RG-People" not in lead.get("/coverage/qa/").content.decode()
 
+    def test_what_another_covers_stays_exempt(
+        self, sign_in, filled: Azure, customer: Tenant
+    ) -> None:
+        lead = sign_in("lead", customer)
+        row = row_of(customer, "microsoft.keyvault/vaults")
+        self.make(lead, row.pseudonym)
+        self.make(lead, f"/subscriptions/{SUBSCRIPTION}1")
+        with scope(customer):
+            of_all = Exemption.objects.get(covers_kind="subscription")
+        lead.post("/coverage/qa/exempt/", {"do": "end", "exemption": str(of_all.public_id)})
+        assert row_of(customer, row.type).state == "exempt"
+        assert row_of(customer, "microsoft.network/virtualnetworks").state == "unwatched"
+
     @pytest.mark.parametrize(
         ("field", "value"),
         [
