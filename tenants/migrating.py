@@ -19,6 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from tenants.isolation import create_tenant_role, grant_shared_tables
 from tenants.models import Tenant
+from tenants.rows import let_take_long
 from tenants.scope import owner
 
 
@@ -78,6 +79,7 @@ def migrate_tenant(tenant: Tenant, wanted: str) -> None:
 
 def _migrate(*, is_tenants: bool) -> None:
     """Apply the apps of tenants or the shared ones. Neither needs to know the others' history."""
+    let_take_long()
     MigrationRecorder(connection).ensure_schema()
     executor = MigrationExecutor(connection)
     leaves = executor.loader.graph.leaf_nodes()

@@ -17,6 +17,11 @@ def as_json(rows: object) -> str:
     return orjson.dumps(rows).decode()
 
 
+def let_take_long() -> None:
+    """Until this transaction ends no statement is stopped for its length (else after a minute)."""
+    run("SET LOCAL statement_timeout = 0", [])
+
+
 def run(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
     """Execute a fixed statement with server-side binding; its rows, if it returns any."""
     with connection.cursor() as cursor:

@@ -284,6 +284,18 @@ class TestArchive:
             attempt(f"DELETE FROM tenants_auditentry WHERE id = {young[0]}")
         assert verify().broken is None
 
+    def test_what_is_archived_is_followed_as_long_as_it_is_here(self, old: list[int]) -> None:
+        """Nor does it help to take the beginning away, as if it had left with the archive."""
+        write(2)
+        seal_new()
+        self.store()
+        break_in(
+            f"DELETE FROM tenants_auditentry WHERE id = {old[0]}",
+            f"DELETE FROM tenants_auditseal WHERE entry_id = {old[0]}",
+            f"UPDATE tenants_auditentry SET actor = 'nobody' WHERE id = {old[2]}",
+        )
+        assert verify().broken is not None
+
     def test_a_made_up_archive_hides_nothing(self, old: list[int]) -> None:
         write(2)
         seal_new()

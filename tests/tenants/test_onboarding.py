@@ -121,6 +121,20 @@ def test_migrations_skip_resume_and_report(qa, qatest, third, monkeypatch):
     assert resumed["t_qatest"] is True
 
 
+def test_a_migration_may_take_long_and_nothing_else(qa, monkeypatch):
+    limits = []
+    monkeypatch.setattr(migrating, "MigrationExecutor", lambda _: limits.append(limit()) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        migrating.migrate_shared()
+    assert (limits, limit()) == (["0"], "1min")
+
+
+def limit() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        return cursor.fetchone()[0]
+
+
 def test_erasing_leaves_nothing(qa, qatest):
     tenant = create_tenant(new("leaving"))
     fill(tenant, "x1")
