@@ -15,6 +15,7 @@ from django.db import InternalError
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantWrapper
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from tenants.backend.schema import SchemaEditor
 
@@ -97,6 +98,13 @@ class DatabaseWrapper(TenantWrapper):
 
     def _handle_search_path(self, cursor: Any = None) -> None:
         self.apply_session()
+
+    def commit(self) -> None:
+        # After an error that nobody passed on the server rolls back instead.
+        info = self.connection.info if self.connection else None
+        if info and info.transaction_status == TransactionStatus.INERROR:
+            self._applied = None
+        super().commit()
 
     def rollback(self) -> None:
         self._applied = None  # a SET is undone by the rollback of its transaction

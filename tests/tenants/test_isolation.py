@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from posture.findings import Found, settle
 from tenants.audit import record
 from tenants.models import AuditEntry, CaseFigure, MovedCase, QueueEntry, QueueTombstone, Tenant
 from tenants.pseudonyms import Pseudonymiser, derive_key
+from tenants.rows import run
 from tenants.scope import WrongScope, granted, scope
 from tests.alerts.documents import alert, user
 from tests.tenants.test_registry import PUBLIC, tables
@@ -262,6 +264,26 @@ def test_a_rollback_inside_a_scope_keeps_the_scope(both):
         with pytest.raises(DatabaseError), transaction.atomic():
             attempt("SELECT nothing")
         assert Case.objects.count() == 1
+
+
+def test_a_transaction_that_failed_unseen_keeps_the_scope(both):
+    """Who swallows an error gets a rollback instead of the commit, and that takes the role back."""
+    qa, _ = both
+    seen = []
+
+    def look() -> None:
+        try:
+            with scope(qa):
+                with transaction.atomic(), suppress(DatabaseError):
+                    run("SELECT 1/0", [])
+                seen.extend(attempt("SELECT current_user"))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [(f"csc_t{qa.pk}",)]
 
 
 def test_a_rolled_back_savepoint_around_a_scope_leaves_the_portal(both):
