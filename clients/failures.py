@@ -70,7 +70,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(text), _MAX_RETRY_AFTER_S)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a zone that is out of this world
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

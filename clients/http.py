@@ -289,8 +289,7 @@ class Http:
 
     def _read_bytes(self, response: requests.Response, cap: int, deadline: float) -> bytes | None:
         """The decoded body, None if it is larger than `cap`."""
-        declared = response.headers.get("Content-Length", "")
-        if declared.isdigit() and int(declared) > cap:
+        if (response.raw.length_remaining or 0) > cap:
             return None
         chunks: list[bytes] = []
         size = 0

@@ -131,7 +131,8 @@ def test_retry_after_forms() -> None:
     assert parse_retry_after("7", now) == 7
     assert parse_retry_after(format_datetime(now - timedelta(days=1)), now) == 0
     assert parse_retry_after("99999999", now) == 86_400
-    for nonsense in (None, "", "soon", "-5", "Wed, 99 Foo 2026"):
+    nowhere = "Mon, 02 Nov 2026 00:00:00 +" + 20 * "9"
+    for nonsense in (None, "", "soon", "-5", "Wed, 99 Foo 2026", nowhere):
         assert parse_retry_after(nonsense, now) is None
 
 
@@ -232,6 +233,15 @@ def test_declared_size_over_the_cap_is_not_read(wire: WireServer) -> None:
     wire.replies = [reply(body=b"1" * 2_000)]
     with pytest.raises(BadPayload, match="larger"):
         Http(wire.url, policy=Policy(max_bytes=1_000)).request("GET", "/")
+
+
+def test_a_declared_size_that_is_no_number_is_as_if_there_was_none(wire: WireServer) -> None:
+    def odd(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n[1]")
+
+    wire.replies = [odd]
+    assert Http(wire.url).request("GET", "/").body == [1]
 
 
 def _cut_short(handler: BaseHTTPRequestHandler) -> None:
