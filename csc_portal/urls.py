@@ -18,7 +18,6 @@ from csc_portal.web import (
     names,
     queue,
     search,
-    status,
     tenants,
     views,
 )
@@ -104,8 +103,6 @@ urlpatterns = [
     path("account/zones/", mine.zone_options, name="zones"),
     *API,
     path("mcp", Endpoint.as_view(), name="mcp"),
-    path("healthz", status.healthz, name="healthz"),
-    path("readyz", status.readyz, name="readyz"),
 ]
 
 handler500 = "csc_portal.api.problems.server_error"

@@ -196,8 +196,6 @@ NEEDS: dict[str, Need] = {
     "preference": ANYBODY,
     "mcp": ANYBODY,
     **{pattern.name: ANYBODY for pattern in API if pattern.name},
-    "healthz": ANYBODY,
-    "readyz": ANYBODY,
 }
 
 

@@ -115,9 +115,11 @@ def test_strangers_are_sent_to_the_sign_in(world: World, client: Client) -> None
     assert not wrong
 
 
-def test_the_probes_are_open(client: Client, db) -> None:
-    assert client.get("/healthz").content == b"ok"
-    assert client.get("/readyz").content == b"ok"
+def test_the_probes_are_open_by_an_address_too_and_nothing_else(client: Client, db) -> None:
+    for host in ("testserver", "10.0.0.9:8000"):
+        assert client.get("/healthz", headers={"host": host}).content == b"ok"
+        assert client.get("/readyz", headers={"host": host}).content == b"ok"
+    assert client.get("/account/login/", headers={"host": host}).status_code == 400
 
 
 def test_similar_slugs_are_kept_apart(sign_in, world: World) -> None:

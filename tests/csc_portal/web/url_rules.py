@@ -358,6 +358,4 @@ RULES: dict[str, Rule] = {
     # Keys of its own, which tests/csc_portal/api walk; a session counts nothing there.
     "mcp": Rule(is_free=True),
     **{pattern.name: Rule(is_free=True) for pattern in API if pattern.name},
-    "healthz": Rule(is_free=True),
-    "readyz": Rule(is_free=True),
 }  # fmt: skip
