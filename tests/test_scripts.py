@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import static_files
+from scripts import make_venv, static_files
 from scripts.demo_state import DemoState
 from scripts.progress import Failed
 from scripts.supervisor import Supervisor
@@ -68,6 +68,15 @@ def test_setup_makes_the_environment_once_and_mends_it(bare_repository: Path) ->
     python.symlink_to("/nowhere/python3")
     assert "Creating" in run(setup).stderr
     assert run(python, "-c", "").returncode == 0
+
+
+def test_an_environment_without_pip_is_served_by_the_one_outside(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path)
+    python = tmp_path / "bin" / "python"
+    pip = make_venv.pip_for(python, sys.executable)
+    assert pip == [sys.executable, "-m", "pip", "--python", str(python)]
+    assert "pip" in run(*pip, "--version").stdout
+    assert make_venv.pip_for(Path(sys.executable), "/nowhere")[0] == sys.executable
 
 
 def test_setup_says_which_packages_fail(bare_repository: Path) -> None:
