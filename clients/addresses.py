@@ -7,7 +7,6 @@ service.
 
 import ipaddress
 import socket
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -125,15 +124,8 @@ class GuardedAdapter(HTTPAdapter):
     rebinding).
     """
 
-    def __init__(
-        self,
-        allowed: Networks,
-        *,
-        pool_maxsize: int,
-        resolve: Callable[[str, int, Networks], str] = permitted_address,
-    ) -> None:
+    def __init__(self, allowed: Networks, *, pool_maxsize: int) -> None:
         self._allowed = allowed
-        self._resolve = resolve
         super().__init__(pool_maxsize=pool_maxsize)
 
     def init_poolmanager(self, *given: Any, **named: Any) -> None:
@@ -147,7 +139,7 @@ class GuardedAdapter(HTTPAdapter):
         pool_kwargs: dict[str, Any] = dict(tls)
         host = str(host_params["host"])
         port = host_params["port"] or (443 if host_params["scheme"] == "https" else 80)
-        host_params["host"] = self._resolve(host, port, self._allowed)
+        host_params["host"] = permitted_address(host, port, self._allowed)
         if host_params["scheme"] == "https":
             pool_kwargs["server_hostname"] = host
         return host_params, pool_kwargs

@@ -56,7 +56,7 @@ def download(
     if last_modified:
         headers["If-Modified-Since"] = last_modified
     policy = Policy(read_s=20, deadline_s=60, attempts=2, max_bytes=max_bytes)
-    for _ in range(MOST_REDIRECTS):
+    for _ in range(MOST_REDIRECTS + 1):
         http = Http(
             _origin(url),
             name=name,

@@ -27,7 +27,7 @@ NOT_ALL = "There are too many resources of these kinds to find all names. Narrow
 
 @dataclass(slots=True)
 class LiveNames:
-    """For one answer with `no-store` only. `problem`: a sentence, "" if all were found."""
+    """For one answer with `no-store` only. `problem`: a sentence, "" if all was looked at."""
 
     names: dict[uuid.UUID, str] = field(default_factory=dict)
     problem: str = ""

@@ -54,9 +54,11 @@ def keep_news(feed: PublicFeed, items: Sequence[Item], now: datetime) -> int:
     return len(wanted) - len(known)
 
 
-def recent_news(since: datetime) -> list[NewsItem]:
-    """Of feeds that are on, newest first. One query, in `public`."""
+def recent_news(since: datetime, until: datetime | None = None) -> list[NewsItem]:
+    """Of feeds that are on, in [since, until), newest first. One query, in `public`."""
     found = NewsItem.objects.filter(feed__is_on=True, published_at__gte=since)
+    if until is not None:
+        found = found.filter(published_at__lt=until)
     return list(found.select_related("feed")[:MOST_LOOKED_AT])
 
 

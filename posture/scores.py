@@ -166,7 +166,6 @@ class Change:
     own: float
     microsofts: float
     lost: tuple[Moved, ...]
-    won: tuple[Moved, ...]
     came: tuple[str, ...]
     went: tuple[str, ...]
     most_changed: tuple[Moved, ...]
@@ -192,7 +191,6 @@ def compare(before: Score, now: Score) -> Change:
         own=own,
         microsofts=round(total - own, 2),
         lost=_worst_first(one for one in moved if one.points < 0),
-        won=tuple(reversed(_worst_first(one for one in moved if one.points > 0))),
         came=tuple(sorted(set(now.controls) - set(before.controls))),
         went=tuple(sorted(set(before.controls) - set(now.controls))),
         most_changed=_worst_first(most_changed),

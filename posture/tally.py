@@ -49,10 +49,6 @@ class Tally:
         return sum(self.states.values())
 
     @property
-    def judged(self) -> int:
-        return self.states[State.WATCHED] + self.states[State.UNWATCHED]
-
-    @property
     def percent(self) -> int | None:
         return percent_of(self.states[State.WATCHED], self.states[State.UNWATCHED])
 

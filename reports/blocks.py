@@ -76,7 +76,6 @@ class Columns:
     heights: tuple[float, ...]
     first: str
     last: str
-    highest: str
     told: str
     kind: str = "columns"
 

@@ -48,18 +48,6 @@ def _compiled(inputs: dict[str, str], standard: Literal["ua-1"] | None = None) -
     return found
 
 
-def pages(document: Document, brand: Brand, *, dots_an_inch: float = 72) -> list[bytes]:
-    """The same as pictures (PNG), a page each."""
-    found: list[bytes] | bytes = typst.compile(
-        _template(),
-        sys_inputs=_inputs(document, brand),
-        format="png",
-        ppi=dots_an_inch,
-        ignore_system_fonts=True,
-    )
-    return found if isinstance(found, list) else [found]
-
-
 def _inputs(document: Document, brand: Brand) -> dict[str, str]:
     data = {
         "document": document,

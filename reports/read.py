@@ -316,7 +316,7 @@ def _weaknesses() -> Weaknesses:
 
 def _news(tenant: Tenant, period: Period) -> tuple[News, ...]:
     """Of the period, about what the tenant runs; what is about its own weaknesses first."""
-    items = [one for one in recent_news(period.since) if one.published_at < period.until]
+    items = recent_news(period.since, period.until)
     found = news_for(tenant, items) if items else []
     zone = zone_of(period.zone)
     return tuple(

@@ -139,7 +139,6 @@ def _by_day(days: Mapping[str, int]) -> Columns:
         tuple(round(100 * days[day] / (highest or 1), 2) for day in ordered),
         ordered[0],
         ordered[-1],
-        number(highest),
         f"Most on {busiest}: {number(highest)}. "
         f"{number(round(sum(days.values()) / len(days)))} a day on average.",
     )

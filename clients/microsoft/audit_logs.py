@@ -18,61 +18,16 @@ _LARGEST_PAGE = 999
 _MORE_PAGES = 5
 
 
-def sign_in_pages(
-    graph: Graph,
-    *,
-    since: datetime,
-    until: datetime | None = None,
-    user_id: str = "",
-    correlation_id: str = "",
-    page_size: int = 100,
-) -> Iterator[list[object]]:
-    """Sign-ins created in [since, until], newest first; needs Entra ID P1 or P2.
-
-    From /beta, because only there a record tells whether MFA was done. Give at most one of user
-    and correlation id: other combinations may be refused.
-    https://learn.microsoft.com/graph/api/signin-list?view=graph-rest-beta
-    """
-    conditions = [f"createdDateTime ge {time_literal(since)}"]
-    if until is not None:
-        conditions.append(f"createdDateTime le {time_literal(until)}")
-    if user_id:
-        conditions.insert(0, f"userId eq {text_literal(user_id)}")
-    if correlation_id:
-        conditions.insert(0, f"correlationId eq {text_literal(correlation_id)}")
-    return _pages(graph, "/auditLogs/signIns", conditions, page_size, "beta")
-
-
-def sign_in(graph: Graph, sign_in_id: str) -> dict[str, object]:
-    """One sign-in by its id, which is the request id of risk detections and logon evidence.
-
-    https://learn.microsoft.com/graph/api/signin-get?view=graph-rest-beta
-    """
-    path = f"/auditLogs/signIns/{quote(sign_in_id, safe='')}"
-    return graph.get(path, version="beta", family=_FAMILY)
-
-
 def directory_audit_pages(
-    graph: Graph,
-    *,
-    since: datetime,
-    until: datetime | None = None,
-    initiated_by_user: str = "",
-    target_id: str = "",
-    page_size: int = 100,
+    graph: Graph, *, since: datetime, until: datetime, page_size: int
 ) -> Iterator[list[object]]:
-    """Changes in the directory in [since, until], by who made them or what they were made to.
+    """Changes in the directory in [since, until].
 
     https://learn.microsoft.com/graph/api/directoryaudit-list
     """
-    conditions = [f"activityDateTime ge {time_literal(since)}"]
-    if until is not None:
-        conditions.append(f"activityDateTime le {time_literal(until)}")
-    if initiated_by_user:
-        conditions.append(f"initiatedBy/user/id eq {text_literal(initiated_by_user)}")
-    if target_id:
-        conditions.append(f"targetResources/any(t: t/id eq {text_literal(target_id)})")
-    return _pages(graph, "/auditLogs/directoryAudits", conditions, page_size, "v1.0")
+    conditions = _between("activityDateTime", since, until)
+    params = {"$filter": " and ".join(conditions), "$top": str(page_size)}
+    return graph.pages("/auditLogs/directoryAudits", params, family=_FAMILY, max_pages=_MAX_PAGES)
 
 
 def sign_ins_of_user(
@@ -136,10 +91,3 @@ def _between(field: str, since: datetime, until: datetime) -> list[str]:
 def _read(key: str, path: str, conditions: Sequence[str]) -> BatchRequest:
     query: Mapping[str, str] = {"$filter": " and ".join(conditions), "$top": str(_LARGEST_PAGE)}
     return BatchRequest(key, f"{path}?{urlencode(query, quote_via=quote, safe='$')}")
-
-
-def _pages(
-    graph: Graph, path: str, conditions: Sequence[str], page_size: int, version: str
-) -> Iterator[list[object]]:
-    params = {"$filter": " and ".join(conditions), "$top": str(page_size)}
-    return graph.pages(path, params, version=version, family=_FAMILY, max_pages=_MAX_PAGES)

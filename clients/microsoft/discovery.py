@@ -14,7 +14,11 @@ from clients.microsoft import aadsts
 _POLICY = Policy(connect_s=5.0, read_s=10.0, deadline_s=20.0, attempts=2, max_bytes=262_144)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.IGNORECASE)
-NO_DIRECTORY = "AADSTS90002"
+
+
+def can_name_directory(name: str) -> bool:
+    """Whether it has the form of a directory's id or of a domain."""
+    return bool(_GUID.fullmatch(name) or _DOMAIN.fullmatch(name))
 
 
 def find_directory(login_url: str, typed: str) -> UUID:
@@ -23,7 +27,7 @@ def find_directory(login_url: str, typed: str) -> UUID:
     Raises Rejected (no such directory, or no id or domain at all), Unavailable, BadPayload.
     """
     name = typed.strip().lower()
-    if not (_GUID.fullmatch(name) or _DOMAIN.fullmatch(name)):
+    if not can_name_directory(name):
         raise Rejected(
             "This is neither a directory id, such as 72f988bf-86f1-41af-91ab-2d7cd011db47, nor a "
             "domain, such as contoso.com.",

@@ -4,7 +4,6 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant
 """
 
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,10 +20,9 @@ from clients.failures import member
 from clients.http import Http, Policy
 from clients.microsoft import aadsts
 from clients.microsoft.credentials import parse_credential
+from clients.microsoft.discovery import can_name_directory
 
 _RENEW_BEFORE_S = 300
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.IGNORECASE)
 _POLICY = Policy(connect_s=5.0, read_s=15.0, deadline_s=60.0, max_bytes=1_048_576)
 
 TokenKey = tuple[str, str, str, str]
@@ -132,7 +130,7 @@ class DirectoryTokens:
         return (self._http.base_url, self._directory, self._client_id, scope)
 
     def _fetch(self, key: TokenKey, scope: str) -> str:
-        if not (_GUID.fullmatch(self._directory) or _DOMAIN.fullmatch(self._directory)):
+        if not can_name_directory(self._directory):
             advice = aadsts.MEANINGS["900023"].advice
             raise Rejected(advice, code="AADSTS900023")
         credential = parse_credential(self._credential())

@@ -105,23 +105,12 @@ def incidents_by_id(graph: Graph, ids: Iterable[str]) -> Results:
     return graph.batch(requests, family="incidents")
 
 
-def update_alert(graph: Graph, alert_id: str, fields: Mapping[str, object]) -> dict[str, object]:
-    """Set status, classification, determination, assignedTo or customDetails; gives the alert back.
+def update_alerts(graph: Graph, changes: Mapping[str, Mapping[str, object]]) -> Results:
+    """Set status, classification, determination, assignedTo or customDetails; the alert or error.
 
     Send changed fields only: there is no ETag, the last writer wins. SecurityAlert.ReadWrite.All.
     https://learn.microsoft.com/graph/api/security-alert-update
     """
-    try:
-        return graph.patch(_alert(alert_id), fields, family="alerts")
-    except Rejected as err:
-        other = _OTHER_SPELLING.get(str(fields.get("determination")))
-        if err.status != 400 or other is None:
-            raise
-    return graph.patch(_alert(alert_id), {**fields, "determination": other}, family="alerts")
-
-
-def update_alerts(graph: Graph, changes: Mapping[str, Mapping[str, object]]) -> Results:
-    """`update_alert` for many, by $batch: the alert or the error for each id."""
     return _update(graph, {key: (_alert(key), fields) for key, fields in changes.items()}, "alerts")
 
 

@@ -80,7 +80,7 @@ class SignIn:
         self._credential = credential
         self._forget_credential = forget_credential
 
-    def address(self, flow: Flow, *, again: bool = False, hint: str = "") -> str:
+    def address(self, flow: Flow, *, again: bool = False) -> str:
         """Where to send the browser. `again`: the person has to prove anew who they are."""
         digest = hashlib.sha256(flow.verifier.encode()).digest()
         asked = {
@@ -96,8 +96,6 @@ class SignIn:
         }
         if again:
             asked |= {"prompt": "login", "max_age": "0"}
-        if hint:
-            asked["login_hint"] = hint
         return f"{self._issuer.places.authorize}?{urlencode(asked)}"
 
     def redeem(self, flow: Flow, code: str) -> SignedIn:

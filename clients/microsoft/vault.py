@@ -38,6 +38,7 @@ from clients.failures import member, safe_code
 from clients.microsoft.clouds import CLOUDS
 
 _T = TypeVar("_T")
+_KEPT_S = 300.0
 
 _ADVICE = {
     "ForbiddenByRbac": "Give this machine's identity the role Key Vault Secrets User.",
@@ -65,12 +66,10 @@ class Vault:
         url: str,
         *,
         credential: TokenCredential | None = None,
-        ttl_s: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
         self._credential = credential
-        self._ttl_s = ttl_s
         self._clock = clock
         self._values: dict[str, tuple[float, Secret]] = {}
         self._lists: dict[str, tuple[float, list[Secret]]] = {}
@@ -88,7 +87,7 @@ class Vault:
         if (cached := self._values.get(name)) and now < cached[0]:
             return cached[1]
         secret = self._call(name, lambda client: _secret(client.get_secret(name)))
-        self._values[name] = (now + self._ttl_s, secret)
+        self._values[name] = (now + _KEPT_S, secret)
         return secret
 
     def versions(self, name: str) -> list[Secret]:
@@ -97,7 +96,7 @@ class Vault:
         if (cached := self._lists.get(name)) and now < cached[0]:
             return list(cached[1])
         secrets = self._call(name, lambda client: _versions(client, name))
-        self._lists[name] = (now + self._ttl_s, secrets)
+        self._lists[name] = (now + _KEPT_S, secrets)
         return list(secrets)
 
     def forget(self, name: str) -> None:

@@ -148,7 +148,7 @@ def test_compare_tells_own_from_microsofts() -> None:
     assert (found.total, found.own, found.microsofts) == (-14.83, -6.0, -8.83)
     assert [(one.name, one.points) for one in found.lost] == [("a", -6.0)]
     assert [(one.name, one.points) for one in found.most_changed] == [("b", 10.0)]
-    assert (found.came, found.went, found.won) == (("new",), ("gone",), ())
+    assert (found.came, found.went) == (("new",), ("gone",))
 
 
 def test_compare_needs_percentages() -> None:

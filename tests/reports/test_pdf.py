@@ -23,7 +23,7 @@ from reports.figures import (
     Weaknesses,
     figures_of,
 )
-from reports.pdf import pages, pdf
+from reports.pdf import pdf
 from reports.summary import document
 from tests.reports.lab import MADE_AT, OCTOBER
 from tests.reports.test_brand import png
@@ -127,12 +127,6 @@ def test_a_month_without_anything_says_so() -> None:
     found = " ".join(texts(pdf(made(Figures()), Brand())))
     assert "No alert came in, and no case was opened." in found
     assert "For you to decide" not in found
-
-
-def test_it_can_be_looked_at_as_pictures() -> None:
-    shown = pages(made(FULL), Brand())
-    assert len(shown) == len(texts(pdf(made(FULL), Brand())))
-    assert all(page.startswith(b"\x89PNG") for page in shown)
 
 
 def test_numbers_come_back_from_what_is_frozen() -> None:

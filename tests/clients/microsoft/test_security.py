@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import unquote
 
 import pytest
 import responses
@@ -73,15 +74,20 @@ def test_alerts_by_id(graph: Graph, mock: responses.RequestsMock) -> None:
 def test_updates_fall_back_to_the_other_spelling(
     graph: Graph, mock: responses.RequestsMock
 ) -> None:
-    mock.patch(f"{ALERTS}/a1", status=400)
-    mock.patch(f"{ALERTS}/a1", json={"id": "a1"})
+    def callback(request: object) -> tuple[int, dict[str, str], str]:
+        items = json.loads(request.body)["requests"]
+        sent.extend((item["url"][-2:], item["body"].get("determination")) for item in items)
+        status = 400 if len(sent) == 2 else 200
+        found = [{"id": item["id"], "status": status, "body": {"id": "a1"}} for item in items]
+        return 200, {}, json.dumps({"responses": found})
+
+    sent: list[tuple[str, str | None]] = []
+    mock.add_callback("POST", f"{GRAPH}/v1.0/$batch", callback=callback)
     fields = {"classification": "falsePositive", "determination": "notMalicious"}
-    assert security.update_alert(graph, "a1", fields) == {"id": "a1"}
-    bodies = [json.loads(call.request.body)["determination"] for call in mock.calls]
-    assert bodies == ["notMalicious", "clean"]
-    mock.patch(f"{ALERTS}/a2", status=400)
-    with pytest.raises(Rejected):
-        security.update_alert(graph, "a2", {"status": "resolved"})
+    results = security.update_alerts(graph, {"a1": fields, "a2": {"status": "resolved"}})
+    assert sent == [("a1", "notMalicious"), ("a2", None), ("a1", "clean")]
+    assert results["a1"] == {"id": "a1"}
+    assert isinstance(results["a2"], Rejected)
 
 
 def test_comments_may_be_answered_with_a_list(graph: Graph, mock: responses.RequestsMock) -> None:
@@ -125,16 +131,17 @@ def test_secure_scores_stop_when_there_are_enough(
 
 
 def test_sign_ins_and_audits(graph: Graph, mock: responses.RequestsMock) -> None:
-    mock.get(f"{GRAPH}/beta/auditLogs/signIns", json={"value": [1]})
     mock.get(f"{GRAPH}/v1.0/auditLogs/directoryAudits", json={"value": [2]})
-    pages = audit_logs.sign_in_pages(graph, since=SINCE, user_id="u'1")
-    assert list(pages) == [[1]]
-    assert query(mock)["$filter"] == (
-        "userId eq 'u''1' and createdDateTime ge 2026-11-20T08:00:00Z"
-    )
-    audits = audit_logs.directory_audit_pages(graph, since=SINCE, until=SINCE, target_id="t")
+    until = SINCE + timedelta(hours=1)
+    audits = audit_logs.directory_audit_pages(graph, since=SINCE, until=until, page_size=50)
     assert list(audits) == [[2]]
-    assert query(mock, 1)["$filter"].endswith("targetResources/any(t: t/id eq 't')")
+    assert query(mock) == {
+        "$filter": "activityDateTime ge 2026-11-20T08:00:00Z"
+        " and activityDateTime le 2026-11-20T09:00:00Z",
+        "$top": "50",
+    }
+    one = audit_logs.sign_ins_of_user("k", user_id="u'1", upn="", since=SINCE, until=until)
+    assert unquote(one.url).startswith("/auditLogs/signIns?$filter=userId eq 'u''1' and created")
 
 
 class Full:
