@@ -258,8 +258,8 @@ def forbidden(order: Order, ref: TenantRef, tenant: Tenant) -> str:
     if order.do == "ticket" and not hasattr(tenant, "ticketing"):
         return NO_SYSTEM
     if order.do == "assign" and order["assignee"].isdecimal():
-        allowed = {person.pk for person in workers([ref.pk])}
-        return "" if int(order["assignee"]) in allowed else NOT_THEIRS
+        allowed = {str(person.pk) for person in workers([ref.pk])}
+        return "" if order["assignee"] in allowed else NOT_THEIRS
     return ""
 
 
@@ -290,7 +290,7 @@ def _act(
             continue
         now = f"{case.status}.{case.assignee_id or ''}.{case.verdict}"
         told[case.pk] = (triage.STALE, now)
-        if now == seen[str(entry.public_id)]:
+        if now == seen.get(str(entry.public_id)):
             versions[case.pk] = case.version
     outcome = Outcome()
     if versions:

@@ -27,7 +27,7 @@ MOST_CHANGES = 200
 SCANS = 10_000
 """So many rows are looked at for a page. A filter that no index serves (rare products, words of a
 title: under row-level security none may) then ends with a cursor to go on, not in a long wait."""
-_SNAPSHOT = re.compile(r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?")
+_SNAPSHOT = re.compile(r"([0-9]{1,19}):([0-9]{1,19}):((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)")
 _LONGEST_SNAPSHOT = 4000
 
 
@@ -204,7 +204,7 @@ def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> C
 
     Raises ValueError when `since` is no snapshot.
     """
-    if not _SNAPSHOT.fullmatch(since):
+    if not _is_snapshot(since):
         raise ValueError("not a snapshot")
     met = walked(wanted, me) & checked(wanted)
     oldest_open = since.partition(":")[0]
@@ -216,6 +216,18 @@ def changes(wanted: Filter, tenant_ids: Sequence[int], me: int, since: str) -> C
         )
     found = [(row_of(values[1:]), values[-1]) for values in answer if values[1] is not None]
     return Changes(found[:MOST_CHANGES], _shorten(answer[0][0]), len(found) > MOST_CHANGES)
+
+
+def _is_snapshot(text: str) -> bool:
+    """Whether Postgres takes it for one: from the oldest transaction that was open, over others
+    that were, to the next one.
+    """
+    found = _SNAPSHOT.fullmatch(text)
+    if found is None:
+        return False
+    between = [int(number) for number in found[3].split(",") if number]
+    numbers = [int(found[1]), *between, int(found[2])]
+    return numbers[0] > 0 and numbers == sorted(numbers) and numbers[-1] not in between
 
 
 def _shorten(snapshot: str) -> str:

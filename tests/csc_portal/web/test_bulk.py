@@ -94,6 +94,27 @@ def test_only_who_may_work_there_is_assigned(sign_in, both: list[Tenant]) -> Non
     assert {case.assignee_id for case in cases(both[1])} == {None}
 
 
+@pytest.mark.parametrize(
+    ("spelt", "fields"),
+    [
+        (str.upper, {"do": "start"}),
+        (str, {"do": "assign", "assignee": "9" * 5000}),
+        (str, {"do": "assign", "assignee": "\u0667"}),
+        (str, {"do": "snooze", "at": "9999-12-31T23:59:59", "snooze_reason": "Later"}),
+        (str, {"do": "snooze", "at": "0001-01-01T00:00", "snooze_reason": "Later"}),
+        (str, {"do": "merge", "into": "\u00b2"}),
+    ],
+)
+def test_what_no_page_sends_changes_nothing(sign_in, both, spelt, fields) -> None:
+    client = sign_in("analyst", both[0])
+    client.person.preferences["time_zone"] = "Pacific/Kiritimati"
+    client.person.save(update_fields=["preferences"])
+    chosen = [spelt(item) for item in seen(rows(both[0]))]
+    answer = client.post("/queue/bulk/", {"case": chosen, **fields})
+    assert answer.status_code == 200
+    assert {(case.status, case.assignee_id) for case in cases(both[0])} == {(0, None)}
+
+
 def test_a_severity_wants_a_reason(sign_in, both: list[Tenant]) -> None:
     client = sign_in("analyst", *both)
     entries = rows(both[0])

@@ -139,7 +139,8 @@ def test_search_finds_cases_and_tenants(sign_in, contoso: Tenant) -> None:
     for text in (f"#{case.pk}", str(case.pk), case.reference, "suspicious sign"):
         assert str(case.public_id) in client.post("/search/", {"text": text}).content.decode()
     assert "/tenants/qa/" in client.post("/search/", {"text": "qa"}).content.decode()
-    for text in ("", "x", "%", "\0\0", "CSC-!", "9" * 200):
+    kelvins = "CSC-" + 12 * "\u212a"  # of no case, though "k" is of its own
+    for text in ("", "x", "%", "\0\0", "CSC-!", "9" * 200, kelvins):
         assert client.post("/search/", {"text": text}).status_code == 200
 
 

@@ -199,7 +199,8 @@ def test_no_formula(text: str) -> None:
 
 def test_changes_want_a_snapshot(sign_in, world: World) -> None:
     client = sign_in("admin")
-    for seen in ("", "1", "1:2", "x:1:", "1:1:1,", "1" * 30 + ":1:"):
+    wrong = ("", "1", "1:2", "x:1:", "1:1:1,", "1" * 30 + ":1:", "0:0:", "9:1:", "1:9:9", "1:9:3,2")
+    for seen in (*wrong, "\u0661:\u0661:"):
         assert client.get("/queue/changes/", {"seen": seen}).status_code == 400
     answer = client.get("/queue/changes/", {"seen": "1:1:"})
     assert answer.headers["X-Queue-Seen"]
