@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.http import QueryDict
 
 from csc_portal.access import Rights
@@ -58,7 +58,9 @@ def views_of(user: User, rights: Rights) -> list[View]:
     seen = Q(owner=user)
     if rights.may_somewhere(Right.SEE_PROVIDER):
         seen |= Q(is_shared=True)
-    found = SavedView.objects.filter(seen)[:MOST_SHOWN]
+    # However many colleagues share: what is cut off is not one's own.
+    own_first = Case(When(owner=user, then=0), default=1)
+    found = SavedView.objects.filter(seen).order_by(own_first, "pk")[:MOST_SHOWN]
     views = [
         View(
             str(view.public_id),

@@ -10,7 +10,7 @@ import pytest
 from alerts import triage
 from alerts.models import Case
 from csc_portal.columns import COLUMNS, FIRST, chosen
-from csc_portal.views import MOST_OWN
+from csc_portal.views import MOST_OWN, MOST_SHOWN
 from tenants.models import SavedView, Tenant, TenantGroup, User
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
@@ -64,6 +64,16 @@ class TestViews:
             )
         ]
         assert shown == [True, True, False, False]
+
+    def test_those_of_colleagues_crowd_none_of_ones_own_out(self, sign_in, world: World) -> None:
+        lead, other = sign_in("lead").person, sign_in("admin")
+        SavedView.objects.bulk_create(
+            SavedView(owner=lead, name=f"Shift {number}", query="", is_shared=True)
+            for number in range(MOST_SHOWN)
+        )
+        keep(other, "Of my own")
+        shown = [other.get("/?view=any").content.decode() for _ in range(2)]
+        assert "Of my own" in shown[1], "without the message that it is kept"
 
     def test_only_leads_share(self, sign_in, world: World) -> None:
         analyst = sign_in("analyst", world.tenants["qa"])
