@@ -56,6 +56,11 @@ def tend(tenant_id: int) -> None:
     note_credential(tenant)
     _refresh_groups_daily(tenant, now)
     plan_finding_tickets(tenant)
+    _check_sources_weekly(tenant, now)
+    _reconcile(tenant, now)
+
+
+def _reconcile(tenant: Tenant, now: datetime) -> None:
     try:
         found = reconcile(tenant, graph_for(tenant), pseudonymiser_for(tenant), now)
     except (ApiError, BadSecret) as err:
@@ -63,7 +68,6 @@ def tend(tenant_id: int) -> None:
         return
     if found is not None and found.read.new + found.read.updated:
         after_ingest(tenant, found.content, patience_s=0)
-    _check_sources_weekly(tenant, now)
 
 
 def _refresh_groups_daily(tenant: Tenant, now: datetime) -> None:

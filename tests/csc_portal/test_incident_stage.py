@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from alerts.models import Alert, Case, Poll, SourceAbility
+from clients.errors import Forbidden
 from csc_portal.pipeline import run_tenant
 from csc_portal.tending import tend
 from tenants.directories import graph_for
@@ -51,6 +52,10 @@ def take_permission(simulator, slug) -> None:
     """Tokens that were given before still hold it."""
     simulator.control.configure(slug, roles=NO_INCIDENTS)
     graph_for(reread(slug)).forget_token()
+
+
+def refused(*_) -> None:
+    raise Forbidden("Microsoft Graph does not allow it.")
 
 
 def sync(slug, source) -> dict:
@@ -115,7 +120,7 @@ def test_polls_ask_for_incidents_now_and_then(simulator, slug):
     assert asked(simulator, "incidents") == 1
 
 
-def test_the_weekly_check(simulator, slug):
+def test_the_weekly_check_waits_for_no_reconciliation(simulator, slug, monkeypatch):
     Tenant.objects.filter(slug=slug).update(state=Tenant.State.ACTIVE)
     tenant = reread(slug)
     with scope(tenant):
@@ -126,6 +131,7 @@ def test_the_weekly_check(simulator, slug):
         assert SourceAbility.objects.filter(state="no_permission").count() == 0
         SourceAbility.objects.update(checked_at=old)
     simulator.control.configure(slug, licences={"entra_id_p1": False, "entra_id_p2": False})
+    monkeypatch.setattr("csc_portal.tending.reconcile", refused)
     tend(tenant.pk)
     with scope(tenant):
         assert SourceAbility.objects.get(source="sign-ins").state == "no_licence"
