@@ -1,4 +1,4 @@
-"""Seals the audit log every few seconds, and once a day what was left out."""
+"""Seals the audit log every few seconds, and every six hours what was left out."""
 
 from __future__ import annotations
 

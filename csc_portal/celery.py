@@ -59,6 +59,8 @@ class Config:
     # lost comes back by the sweep long before this.
     broker_transport_options = {"visibility_timeout": 7200}
     timezone = "UTC"
+    # Each expires, so that no heap of them waits for workers that were away. None is longer than
+    # six hours: whenever beat starts it counts anew.
     beat_schedule = {
         "what is due": {
             "task": "csc_portal.pipeline.start_due",
@@ -97,15 +99,20 @@ class Config:
         },
         "audit seals left out": {
             "task": "csc_portal.audit_seals.seal_audit",
-            "schedule": 86400.0,
+            "schedule": 21600.0,
             "args": (True,),
+            "options": {"expires": 21600},
         },
         "secure score": {
             "task": "csc_portal.score.start_scores",
             "schedule": 60.0,
             "options": {"expires": 50},
         },
-        "similar tenants": {"task": "csc_portal.score.count_bands", "schedule": 21600.0},
+        "similar tenants": {
+            "task": "csc_portal.score.count_bands",
+            "schedule": 21600.0,
+            "options": {"expires": 21600},
+        },
         "inventory": {
             "task": "csc_portal.inventory.start_inventories",
             "schedule": 60.0,
@@ -144,13 +151,18 @@ class Config:
         "webhooks, forgotten": {
             "task": "csc_portal.webhook_due.tidy_webhooks",
             "schedule": 3600.0,
+            "options": {"expires": 3600},
         },
         "reports": {
             "task": "csc_portal.report_due.start_reports",
             "schedule": 60.0,
             "options": {"expires": 50},
         },
-        "housekeeping": {"task": "csc_portal.tending.tidy", "schedule": 3600.0},
+        "housekeeping": {
+            "task": "csc_portal.tending.tidy",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
     }
 
     @property

@@ -12,7 +12,8 @@ def test_every_scheduled_task_is_there_and_has_a_worker():
     queues = {queue.name for queue in app.conf.task_queues}
     for name, entry in app.conf.beat_schedule.items():
         assert entry["task"] in app.tasks, name
-        assert entry.get("options", {}).get("queue", app.conf.task_default_queue) in queues, name
+        assert entry["options"].get("queue", app.conf.task_default_queue) in queues, name
+        assert entry["options"]["expires"] <= max(60, entry["schedule"]), name
 
 
 @pytest.mark.parametrize(
