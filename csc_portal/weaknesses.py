@@ -152,11 +152,13 @@ def weakness_tenant(tenant_id: int) -> None:
 def match_tenants() -> None:
     """Compare every tenant's weaknesses anew: what attackers use has changed."""
     now = timezone.now()
-    for tenant in Tenant.objects.filter(state=Tenant.State.ACTIVE).order_by("pk").iterator():
-        if not tenant.weaknesses.get("read_at"):
-            continue
-        with turn(tenant.pk, WEAKNESSES) as is_ours:
-            if is_ours:  # else its reading is under way, and ends with the same
+    active = Tenant.objects.filter(state=Tenant.State.ACTIVE).order_by("pk")
+    for tenant_id in active.values_list("pk", flat=True):
+        with turn(tenant_id, WEAKNESSES) as is_ours:
+            # Else its reading is under way, and ends with the same. What is known of it is looked
+            # up in its turn, for much may have been read since this task began.
+            tenant = active_tenant(tenant_id) if is_ours else None
+            if tenant is not None and tenant.weaknesses.get("read_at"):
                 _match(tenant, now)
 
 

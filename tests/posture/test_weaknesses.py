@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -206,6 +207,23 @@ def test_a_new_list_is_compared_without_reading_the_tenant_again(
     read_feed(PublicFeed.objects.get(kind="kev").pk)
     assert len(findings(weak)) == 1
     assert simulator.control.requests(service="defender") == []
+
+
+def test_a_read_that_has_just_ended_is_not_undone(
+    weak: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(weak)
+    mine = Tenant.objects.filter(pk=weak.pk)
+    later = {"read_at": "later", "problem": "Not licensed."}
+
+    @contextmanager
+    def turn(tenant_id: int, kind: int) -> Iterator[bool]:
+        mine.update(weaknesses=later)
+        yield True
+
+    monkeypatch.setattr("csc_portal.weaknesses.turn", turn)
+    match_tenants()
+    assert mine.get().weaknesses.items() >= later.items()
 
 
 def test_a_list_that_fails_stays_as_it_was(kev: Any, simulator: Simulator) -> None:
