@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from html import escape
 
+from django.db import transaction
+
 from alerts.models import Alert, Case, CaseEvent
 from clients.errors import ApiError, NotFound
 from clients.microsoft.graph import Graph
@@ -138,13 +140,17 @@ def _comment_once(graph: Graph, alert_id: str, text: str, reference: str) -> Non
 
 
 def _note(tenant: Tenant, case_id: int, actor_id: int, where: list[str], nonce: str) -> None:
-    """One line of the timeline for a comment, however often it had to be sent."""
-    with scope(tenant):
-        known = CaseEvent.objects.filter(case_id=case_id, kind="commented", facts__nonce=nonce)
-        if not known.update(facts={"nonce": nonce, "where": where}):
+    """One line of the timeline for a comment, however often it had to be sent; where it arrived
+    once, it stays.
+    """
+    with scope(tenant), transaction.atomic():
+        events = CaseEvent.objects.filter(case_id=case_id, kind="commented", facts__nonce=nonce)
+        known = events.select_for_update().first()
+        before = known.facts["where"] if known else ()
+        facts = {"nonce": nonce, "where": list(dict.fromkeys([*before, *where]))}
+        if known is None:
             CaseEvent.objects.create(
-                case_id=case_id,
-                kind="commented",
-                actor_id=actor_id,
-                facts={"nonce": nonce, "where": where},
+                case_id=case_id, kind="commented", actor_id=actor_id, facts=facts
             )
+        else:
+            events.update(facts=facts)

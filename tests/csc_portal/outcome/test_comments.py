@@ -26,6 +26,7 @@ def comment(flow: Flow, text: str = "Called <b>Anna</b>\nat home", **more: Any) 
 def test_a_comment_goes_to_both_once_and_is_not_kept(flow: Flow) -> None:
     for _ in range(2):
         assert comment(flow) == Commented(("ticket", "microsoft"), "")
+    assert comment(flow, to_microsoft=False) == Commented(("ticket",), "")
     (note,) = flow.ticket()["conversations"]
     assert "Called &lt;b&gt;Anna&lt;/b&gt;<br>at home" in note["body"]
     (there,) = flow.alert("a2")["comments"]
@@ -33,6 +34,8 @@ def test_a_comment_goes_to_both_once_and_is_not_kept(flow: Flow) -> None:
     assert flow.kinds().count("commented") == 1
     with scope(flow.tenant):
         assert "Anna" not in str(list(CaseEvent.objects.values()))
+        told = CaseEvent.objects.get(kind="commented").facts
+    assert told == {"nonce": NONCE, "where": ["ticket", "microsoft"]}
     flow.poll()
     flow.carry()
     assert "ticket_noted" not in flow.kinds()
