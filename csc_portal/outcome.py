@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 LOST_AFTER = timedelta(minutes=2)
 """A task that was asked for and not noted as done by then is asked for again."""
 TURN_S = 0.2
-FAULTS = (ApiError, BadSecret, KeyError)
+FAULTS = (ApiError, BadSecret)
 
 
 @dataclass(slots=True)

@@ -213,7 +213,7 @@ def send_deliveries(
         return Sent()
     try:
         outlet = _outlet(tenant)
-    except (ApiError, KeyError) as err:
+    except ApiError as err:
         return Sent(failed=1, error=str(err))
     total, left = Sent(), patience_s
     # Nothing competes with a ticket for its system's limit: no poll's small share for it.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from clients.errors import Rejected
 from tenants.directories import governor
 from tenants.models import TicketConnection
 from tenants.secrets import vault
@@ -26,11 +27,14 @@ def connect_by_pillar(connection: TicketConnection) -> dict[str, TicketSystem]:
 def connect(
     connection: TicketConnection, options: Mapping[str, object] | None = None
 ) -> TicketSystem:
-    """`options`: in place of the connection's own. Raises KeyError for an unknown system, ApiError
-    for a URL that may not be called.
+    """`options`: in place of the connection's own. Raises Rejected for an unknown system, and for a
+    URL or options that can't be used.
     """
     name = connection.secret_name
-    return registry[connection.system](
+    system = registry.get(connection.system)
+    if system is None:
+        raise Rejected(f"There is no ticket system '{connection.system}'.")
+    return system(
         connection.url,
         lambda: vault().get(name).value,
         connection.options if options is None else options,

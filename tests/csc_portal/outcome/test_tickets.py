@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from alerts.models import Case, CaseEvent
 from csc_portal.hints import TICKETS, Hint, hints
-from csc_portal.outcome import carry, start_outcomes
+from csc_portal.outcome import carry, carry_outcome, start_outcomes
+from csc_portal.pipeline import send_deliveries
 from tenants.models import Tenant, TicketConnection
 from tenants.scope import scope
 from tests.csc_portal.outcome.conftest import OPEN, RESOLVED, Flow
@@ -80,6 +82,27 @@ def test_a_deleted_ticket_is_told(flow: Flow) -> None:
     assert "ticket_gone" in flow.kinds()
     flow.decide("resolve", verdict="truePositive")
     assert flow.carry().sent.failed == 0
+
+
+def test_a_fault_of_the_portal_itself_is_not_laid_to_the_ticket_system(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object) -> None:
+        raise KeyError("Anna Smith")
+
+    connections = TicketConnection.objects.filter(tenant__slug=flow.slug)
+    monkeypatch.setattr("csc_portal.outcome.sync_tickets", stumble)
+    with pytest.raises(KeyError):
+        carry_outcome(flow.tenant, read_tickets=True)
+    assert connections.get().read_error == ""
+    known = connections.get().system
+    connections.update(system="gone")
+    try:
+        told = "There is no ticket system 'gone'."
+        assert carry_outcome(flow.tenant, read_tickets=True).problem == told
+        assert send_deliveries(flow.tenant).error == told
+    finally:
+        connections.update(system=known, read_error="")
 
 
 def test_a_webhook_makes_the_ticket_be_read(flow: Flow) -> None:
