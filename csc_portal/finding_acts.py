@@ -29,6 +29,7 @@ def finding_of(tenant: Tenant, public_id: uuid.UUID) -> Finding:
         return Finding.objects.get(public_id=public_id)
 
 
+@transaction.atomic
 def assign(tenant: Tenant, public_id: uuid.UUID, owner_id: int | None, *, actor: str) -> bool:
     """Whether it is open, so that somebody can look after it."""
     if not _change(tenant, public_id, owner_id=owner_id):
@@ -37,6 +38,7 @@ def assign(tenant: Tenant, public_id: uuid.UUID, owner_id: int | None, *, actor:
     return True
 
 
+@transaction.atomic
 def accept(tenant: Tenant, public_id: uuid.UUID, why: str, until: datetime, *, actor: str) -> bool:
     """Its risk is accepted until then: it is not in the list of open ones, and gets no ticket."""
     if not _change(tenant, public_id, accepted_until=until, accepted_why=why):
@@ -46,6 +48,7 @@ def accept(tenant: Tenant, public_id: uuid.UUID, why: str, until: datetime, *, a
     return True
 
 
+@transaction.atomic
 def end_acceptance(tenant: Tenant, public_id: uuid.UUID, *, actor: str) -> bool:
     if not _change(tenant, public_id, accepted_until=None, accepted_why=""):
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from tenants.audit import record
 from tenants.models import Tenant
 
@@ -9,6 +11,7 @@ LEAST_DAYS = 30
 MOST_DAYS = 36_500
 
 
+@transaction.atomic
 def keep(tenant: Tenant, days: int, actor: str) -> None:
     facts: dict[str, object] = {"before": tenant.lake_days, "after": days}
     Tenant.objects.filter(pk=tenant.pk).update(lake_days=days)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import transaction
+
 from csc_portal.lake_run import lake_store
 from csc_portal.push import end_push
 from csc_portal.turns import LAKE, turn
@@ -21,13 +23,13 @@ ATTEMPTS, APART_S = 20, 0.25
 
 def off_board(tenant: Tenant, actor: str) -> str:
     """Stop reading and being pushed. What is stored stays. What went wrong with push, or ""."""
-    Tenant.objects.filter(pk=tenant.pk).update(
-        state=Tenant.State.OFFBOARDED, next_poll_at=None, next_delivery_at=None
-    )
+    with transaction.atomic():
+        Tenant.objects.filter(pk=tenant.pk).update(
+            state=Tenant.State.OFFBOARDED, next_poll_at=None, next_delivery_at=None
+        )
+        record(actor, "tenant_offboarded", tenant)
     # Whoever is not read any more should not be pushed either. What stays behind expires.
-    problem = end_push(tenant)
-    record(actor, "tenant_offboarded", tenant)
-    return problem
+    return end_push(tenant)
 
 
 def erase(tenant: Tenant, actor: str) -> None:

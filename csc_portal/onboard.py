@@ -15,6 +15,7 @@ from alerts.blind_spots import note_abilities
 from clients.errors import ApiError, NotFound
 from clients.microsoft.security import Ability, probe
 from csc_portal.backing import PASSWORD_SECRET
+from csc_portal.consent import NOT_CONSENTED
 from csc_portal.standing import note_credential
 from tenants.audit import record
 from tenants.directories import PSEUDONYM_KEY, graph_of, pseudonymiser_for
@@ -27,7 +28,6 @@ from ticketing.connections import connect
 from ticketing.endings import read_endings
 from ticketing.mapping import read_mapping
 
-NOT_CONSENTED = "AADSTS700016"
 REQUIRED_SOURCE = "alerts"
 
 
@@ -75,8 +75,9 @@ def connect_ticketing(tenant: Tenant, ticketing: NewTicketing, actor: str) -> Ti
     """Check the ticket system, then make it the tenant's. Raises OnboardingError or ApiError."""
     connection = _connection(ticketing)
     _check_ticketing(connection, tenant)
-    saved = _save_connection(tenant, connection)
-    record(actor, "ticketing_connected", tenant, facts={"system": connection.system})
+    with transaction.atomic():
+        saved = _save_connection(tenant, connection)
+        record(actor, "ticketing_connected", tenant, facts={"system": connection.system})
     return saved
 
 

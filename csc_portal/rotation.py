@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.db import transaction
 from django.utils import timezone
 
 from alerts.blind_spots import check_sources
@@ -26,11 +27,12 @@ def rotate(tenant: Tenant, client_id: uuid.UUID, credential_secret: str, actor: 
     graph = graph_of(str(tenant.directory_id), str(client_id), credential_secret)
     graph.forget_token()  # one that another credential got would prove nothing
     graph.get(ALERTS, {"$top": "1"}, family="alerts")
-    Tenant.objects.filter(pk=tenant.pk).update(
-        client_id=client_id, credential_secret=credential_secret
-    )
+    with transaction.atomic():
+        Tenant.objects.filter(pk=tenant.pk).update(
+            client_id=client_id, credential_secret=credential_secret
+        )
+        record(actor, "credential_rotated", tenant)
     tenant.client_id, tenant.credential_secret = client_id, credential_secret
-    record(actor, "credential_rotated", tenant)
     note_credential(tenant)
     _look_again(tenant)
 

@@ -80,12 +80,13 @@ def start(typed: Typed, user: User) -> Onboarding:
                 finished_at=None,
                 defaults={**fields, "started_by": user},
             )
+            if is_new:
+                subject = f"onboarding {onboarding.public_id}"
+                record(user.username, "onboarding_begun", subject=subject)
     except IntegrityError as err:
         raise WrongField("directory", "Somebody else has just begun with it.") from err
     if not is_new and onboarding.tenant_id is None:
         change(onboarding, **fields)
-    if is_new:
-        record(user.username, "onboarding_begun", subject=f"onboarding {onboarding.public_id}")
     return onboarding
 
 
@@ -155,8 +156,9 @@ def check_consent(onboarding: Onboarding, user: User) -> Proof:
         tenant, _ = onboard(_new(onboarding), None, enable=False, actor=user.username)
         change(onboarding, tenant=tenant)
     tenant = onboarding.tenant
-    record(user.username, "consent_proven", tenant)
-    change(onboarding, consented_at=now)
+    with transaction.atomic():
+        change(onboarding, consented_at=now)
+        record(user.username, "consent_proven", tenant)
     reach(onboarding, Step.PERMISSIONS)
     if tenant is not None:
         note_credential(tenant)
@@ -176,11 +178,12 @@ def begin_first_read(onboarding: Onboarding, user: User) -> None:
     if tenant is None:
         raise OnboardingError("The consent has to be proven first.")
     now = timezone.now()
-    changed = Tenant.objects.filter(pk=tenant.pk, state=Tenant.State.ONBOARDING).update(
-        state=Tenant.State.ACTIVE, next_poll_at=now, failures=0, last_error=""
-    )
-    if changed:
-        record(user.username, "tenant_onboarded", tenant, facts={"enabled": True})
+    with transaction.atomic():
+        changed = Tenant.objects.filter(pk=tenant.pk, state=Tenant.State.ONBOARDING).update(
+            state=Tenant.State.ACTIVE, next_poll_at=now, failures=0, last_error=""
+        )
+        if changed:
+            record(user.username, "tenant_onboarded", tenant, facts={"enabled": True})
     change(onboarding, finished_at=onboarding.finished_at or now, expected=_expected(tenant))
 
 
@@ -192,6 +195,7 @@ def _expected(tenant: Tenant) -> int | None:
         return None
 
 
+@transaction.atomic
 def discard(onboarding: Onboarding, user: User) -> None:
     """Forget an onboarding that has made no tenant yet."""
     deleted, _ = Onboarding.objects.filter(pk=onboarding.pk, tenant=None).delete()

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from csc_portal.api.keys import LONGEST_DAYS, BadKey, NewKey, create_key, revoke_key
@@ -54,8 +55,9 @@ class Command(PortalCommand):
     def _user(self, name: str, *, is_service: bool) -> User:
         user = User.objects.filter(username=name).first()
         if user is None and is_service:
-            user = User.objects.create_user(name, is_service=True)
-            record(SYSTEM, "service_account_made", subject=f"user {user.pk}")
+            with transaction.atomic():
+                user = User.objects.create_user(name, is_service=True)
+                record(SYSTEM, "service_account_made", subject=f"user {user.pk}")
         if user is None:
             raise CommandError(f"There is no user '{name}'.")
         return user

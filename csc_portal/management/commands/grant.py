@@ -6,9 +6,10 @@ import secrets
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 
 from csc_portal.management.base import PortalCommand
-from tenants.audit import SYSTEM
+from tenants.audit import SYSTEM, record
 from tenants.grants import BadGrant, Where, give, take
 from tenants.models import Grant, User
 
@@ -27,6 +28,7 @@ class Command(PortalCommand):
             "--create", action="store_true", help="make the user and print a password"
         )
 
+    @transaction.atomic
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         user = User.objects.filter(username=options["user"]).first()
         tenant = None if options["tenant"] == EVERY else self.tenant(options["tenant"])
@@ -42,6 +44,7 @@ class Command(PortalCommand):
                 )
             result["password"] = secrets.token_urlsafe(12)
             user = User.objects.create_user(options["user"], password=result["password"])
+            record(SYSTEM, "user_created", subject=f"user {user.pk}")
         if options["role"] == NONE:
             take(SYSTEM, user, Where(tenant))
         else:

@@ -16,6 +16,7 @@ from csc_portal import services
 from tenants.models import CaseFigure, Grant, QueueEntry, Tenant, User
 from tenants.scope import granted, scope
 from tests.alerts.documents import alert, user
+from tests.audit import audited
 from tests.csc_portal.commands.conftest import words_of
 from tests.lab import Processes, reread
 
@@ -204,7 +205,10 @@ def test_grant_makes_gives_and_takes(manage, old):
     assert Grant.objects.get(user=person).tenant is None
     assert manage("grant", name, old, "king").code == 1
     assert manage("grant", name, "nobody", "viewer").code == 1
+    assert audited().filter(action="user_created", subject=f"user {person.pk}").count() == 1
     person.delete()
+    assert manage("grant", name, "*", "customer_admin", "--create").code == 1
+    assert not User.objects.filter(username=name).exists(), "a role that can't be makes nobody"
 
 
 def test_migrate_schemas_and_services_speak_json(manage, old):
