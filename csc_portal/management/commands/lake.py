@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from csc_portal.figures import count_figures
 from csc_portal.lake_due import FAULTS
-from csc_portal.lake_keep import LEAST_DAYS, keep
+from csc_portal.lake_keep import LEAST_DAYS, MOST_DAYS, keep
 from csc_portal.lake_run import begin_anew, export, lake_store, orphans, verify, write_again
 from csc_portal.management.base import PortalCommand
 from csc_portal.management.commands.sync import moment
@@ -90,8 +90,8 @@ class Command(PortalCommand):
         return result
 
     def _keep(self, options: dict[str, Any]) -> dict[str, Any]:
-        if options["days"] is None or options["days"] < LEAST_DAYS:
-            raise CommandError(f"Say how long with --days N, {LEAST_DAYS} or more.")
+        if options["days"] not in range(LEAST_DAYS, MOST_DAYS + 1):
+            raise CommandError(f"Say how long with --days N, from {LEAST_DAYS} to {MOST_DAYS}.")
         tenants = self._tenants(options)
         for tenant in tenants:
             keep(tenant, options["days"], SYSTEM)

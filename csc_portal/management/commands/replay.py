@@ -67,7 +67,7 @@ def _ids(tenant: Tenant, options: dict[str, Any]) -> list[str]:
         if options["alert"]:
             return [options["alert"]]
         given = options["case"]
-        is_number = given.isdigit() and len(given) < 19
+        is_number = given.isdecimal() and len(given) < 19
         cases = Case.objects.filter(pk=given) if is_number else _by_public_id(given)
         if not cases:
             raise CommandError(f"There is no case '{given[:40]}'.")

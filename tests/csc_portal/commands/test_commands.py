@@ -127,6 +127,7 @@ def test_replay_takes_files_alerts_cases_and_times(manage, slug, simulator, tmp_
         (["--alert", "no-such-alert"], "does not have"),
         (["--case", "4711"], "no case"),
         (["--case", "x"], "no case"),
+        (["--case", "\u00b2"], "no case"),
         (["--file", "/no/such/file"], "can't be read"),
         (["--file", __file__], "is not JSON"),
     ],
