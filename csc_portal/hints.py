@@ -3,10 +3,10 @@
 Only proven posts make hints, and a hint makes nobody do more than read what a poll would read.
 Redis holds our public ids, subscription ids and Microsoft's alert ids, nothing else:
 
-    csc:hints:due:<lane>             sorted set: whose hints wait, since when
+    csc:hints:due:<lane>             sorted set: whose hints wait, and when they are looked at;
+                                     that lies ahead while a worker has them
     csc:hints:<lane>:<id>:new        set of members that came since they were taken last
     csc:hints:<lane>:<id>:taken      those that a worker acts on; they outlive its death
-    csc:hints:<lane>:<id>:claim      there is such a worker (expires)
     csc:hints:seen:<digest>          a signature that was used (expires)
 
 A member is `<kind>|<subscription id or empty>|<value>`. The lane `graph` is keyed by tenants, the
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,10 +32,11 @@ MOST = 60
 """More alerts than this at once are read as a poll reads: a page of a hundred is one request."""
 KEEP_S = 24 * 3600
 CLAIM_S = 300
+AT_ONCE = 200
 ALERT_ID = re.compile(r"[A-Za-z0-9._:;=+/-]{1,200}")
 
 _NOTE = """
-for i = 5, #ARGV do
+for i = 4, #ARGV do
   if redis.call('SCARD', KEYS[1]) >= tonumber(ARGV[2]) then
     redis.call('SADD', KEYS[1], 'look||')
     break
@@ -44,8 +44,14 @@ for i = 5, #ARGV do
   redis.call('SADD', KEYS[1], ARGV[i])
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[1])
+redis.call('ZADD', KEYS[2], 'NX', redis.call('TIME')[1], ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+"""
+_CLAIM = """
+local now, at = redis.call('TIME')[1], redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not at or tonumber(at) > tonumber(now) then return 0 end
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+return 1
 """
 _TAKE = """
 redis.call('SUNIONSTORE', KEYS[2], KEYS[2], KEYS[1])
@@ -54,8 +60,12 @@ redis.call('EXPIRE', KEYS[2], ARGV[1])
 return redis.call('SMEMBERS', KEYS[2])
 """
 _FINISH = """
-redis.call('DEL', KEYS[2], KEYS[3])
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[4], ARGV[1]) end
+redis.call('DEL', KEYS[2])
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('ZREM', KEYS[3], ARGV[1])
+else
+  redis.call('ZADD', KEYS[3], redis.call('TIME')[1], ARGV[1])
+end
 """
 
 
@@ -90,6 +100,7 @@ class Hints:
         self._lane = lane
         self._due = f"csc:hints:due:{lane}"
         self._note = client.register_script(_NOTE)
+        self._claim = client.register_script(_CLAIM)
         self._take = client.register_script(_TAKE)
         self._finish = client.register_script(_FINISH)
 
@@ -99,17 +110,18 @@ class Hints:
         if members:
             self._note(
                 keys=[self._key(subject, "new"), self._due],
-                args=[subject.hex, MOST, KEEP_S, time.time(), *members],
+                args=[subject.hex, MOST, KEEP_S, *members],
             )
 
-    def due(self, limit: int = 200) -> list[uuid.UUID]:
-        """Whose hints wait, longest first."""
-        members = self._redis.zrange(self._due, 0, limit - 1)
+    def due(self) -> list[uuid.UUID]:
+        """Whose hints wait and are not claimed, longest first; some at a time."""
+        now, _ = self._redis.time()
+        members = self._redis.zrange(self._due, "-inf", now, byscore=True, offset=0, num=AT_ONCE)
         return [uuid.UUID(str(member)) for member in members]
 
     def claim(self, subject: uuid.UUID) -> bool:
-        """True if nobody acts on this subject's hints now: the caller does."""
-        return bool(self._redis.set(self._key(subject, "claim"), 1, nx=True, ex=CLAIM_S))
+        """True if hints wait and nobody acts on them now: the caller does, for CLAIM_S."""
+        return bool(self._claim(keys=[self._due], args=[subject.hex, CLAIM_S]))
 
     def take(self, subject: uuid.UUID) -> frozenset[Hint]:
         """What waits. It waits on until `finish`, in case that the worker dies."""
@@ -120,12 +132,12 @@ class Hints:
 
     def finish(self, subject: uuid.UUID) -> None:
         """Forget what was taken; what came meanwhile stays."""
-        keys = [self._key(subject, name) for name in ("new", "taken", "claim")]
+        keys = [self._key(subject, name) for name in ("new", "taken")]
         self._finish(keys=[*keys, self._due], args=[subject.hex])
 
     def forget(self, subject: uuid.UUID) -> None:
         """Nobody wants this subject's hints."""
-        self._redis.delete(*(self._key(subject, name) for name in ("new", "taken", "claim")))
+        self._redis.delete(*(self._key(subject, name) for name in ("new", "taken")))
         self._redis.zrem(self._due, subject.hex)
 
     def _key(self, subject: uuid.UUID, name: str) -> str:

@@ -55,10 +55,22 @@ def test_a_workers_death_loses_nothing(subject):
     assert hints().claim(subject)
     hints().take(subject)
     assert not hints().claim(subject)
-    connect().delete(f"csc:hints:{GRAPH}:{subject.hex}:claim")  # as when it expires
+    connect().zadd(f"csc:hints:due:{GRAPH}", {subject.hex: 1})  # as when the claim is over
     hints().note(subject, [Hint("alert", "", "a2")])
     assert hints().claim(subject)
     assert hints().take(subject) == {LOOK, Hint("alert", "", "a2")}
+
+
+def test_those_that_a_worker_has_keep_no_place_in_the_line(subject, monkeypatch):
+    monkeypatch.setattr("csc_portal.hints.AT_ONCE", 1)
+    connect().zadd(f"csc:hints:due:{GRAPH}", {subject.hex: 1})
+    assert hints().due() == [subject]
+    assert hints().claim(subject)
+    assert subject not in hints().due()
+    hints().note(subject, [LOOK])
+    assert subject not in hints().due(), "one worker a subject"
+    hints().finish(subject)
+    assert hints().claim(subject), "what came meanwhile is due at once"
 
 
 def test_they_are_bounded_and_expire(subject):
@@ -224,5 +236,4 @@ def test_a_tenants_hints_are_one_task(tenant):
     hints().claim(tenant.public_id)
     hint_tenant(tenant.pk)
     assert polls_soon(tenant)
-    assert tenant.public_id not in hints().due()
-    assert hints().claim(tenant.public_id)
+    assert tenant.public_id.hex not in everything_in(connect())
