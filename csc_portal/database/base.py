@@ -23,4 +23,8 @@ class DatabaseWrapper(ScopedWrapper):
             HOST=url.hostname or "",
             PORT=str(url.port or ""),
         )
-        return {**super().get_connection_params(), **dict(parse_qsl(url.query))}
+        params = super().get_connection_params()
+        given = dict(parse_qsl(url.query))
+        # The portal's own options stand last, so that they hold: above all its role.
+        options = f"{given.get('options', '')} {params['options']}"
+        return {**params, **given, "options": options.strip()}

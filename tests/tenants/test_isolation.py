@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,6 +17,7 @@ from django.utils import timezone
 from alerts.ingest import store_page
 from alerts.models import Alert, Case
 from alerts.prepare import prepare_page
+from csc_portal.backing import Backing
 from posture.findings import Found, settle
 from tenants.audit import record
 from tenants.models import AuditEntry, CaseFigure, MovedCase, QueueEntry, QueueTombstone, Tenant
@@ -240,6 +243,15 @@ def test_the_login_is_neither_superuser_nor_owner(db):
     assert rows == [(False, False, False, False)]
     owned = "SELECT count(*) FROM pg_class WHERE relowner = session_user::regrole"
     assert attempt(owned) == [(0,)]
+
+
+def test_options_of_the_address_change_neither_role_nor_time_zone(settings):
+    url = "postgresql://app:x@db.example/csc?sslmode=require&options=-c+role%3Dx+-c+TimeZone%3DCET"
+    settings.BACKING = Backing(Path(), url)
+    params = connection.copy().get_connection_params()
+    assert params["sslmode"] == "require"
+    set_last = dict(re.findall(r"-c (\w+)=(\S+)", params["options"]))
+    assert (set_last["role"], set_last["TimeZone"]) == (connection.portal_session().role, "UTC")
 
 
 def test_no_security_definer_function_of_ours_is_open_to_all(db):
