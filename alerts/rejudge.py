@@ -28,5 +28,5 @@ def judge_alerts_again(alert_ids: Iterable[int]) -> None:
 
 
 def judge_all_again() -> None:
-    """Every open case of the tenant: a rule, a weight or the mode was changed."""
+    """Every open case of the tenant: a suppression was made."""
     run(ALL_OPEN, [])

@@ -129,11 +129,6 @@ def is_provider_admin(user: User | AnonymousUser) -> bool:
     return Right.MANAGE_PORTAL in rights_of(user).everywhere
 
 
-def tenants_of(user: User | AnonymousUser, right: Right = Right.SEE_CASES) -> list[Tenant]:
-    """Full rows of the tenants where the user has the right, by name."""
-    return list(Tenant.objects.filter(pk__in=rights_of(user).having(right)).order_by("name", "pk"))
-
-
 def tenant_for(
     user: User | AnonymousUser,
     slug: str,

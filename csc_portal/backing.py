@@ -47,10 +47,6 @@ class Backing:
     given_admin_database_url: str = ""
 
     @property
-    def is_embedded(self) -> bool:
-        return not self.given_database_url
-
-    @property
     def database_url(self) -> str:
         """Asked for at every new connection, so that a rotated password is used."""
         if self.given_database_url:

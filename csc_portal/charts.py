@@ -68,9 +68,10 @@ class Hour:
         return self.start + timedelta(hours=1)
 
 
-def hours(tenant_ids: Sequence[int], now: datetime, count: int = 24) -> list[Hour]:
+def hours(tenant_ids: Sequence[int], now: datetime) -> list[Hour]:
+    """The last 24, the one that has not ended included. One statement."""
     last = now.replace(minute=0, second=0, microsecond=0)
-    first = last - timedelta(hours=count - 1)
+    first = last - timedelta(hours=23)
     with granted(tenant_ids):
         return [Hour(*row) for row in run(_HOURS, [first, last, list(tenant_ids), MOST_AN_HOUR])]
 
@@ -87,10 +88,10 @@ class Day:
         return self.start + timedelta(days=1)
 
 
-def days(tenant_ids: Sequence[int], now: datetime, count: int = 7) -> list[Day]:
-    """The last days, the one that has not ended included. One statement."""
+def days(tenant_ids: Sequence[int], now: datetime) -> list[Day]:
+    """The last seven, the one that has not ended included. One statement."""
     last = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    starts = [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
+    starts = [last - timedelta(days=back) for back in range(6, -1, -1)]
     numbers = {start: dict.fromkeys(PILLARS, 0) for start in starts}
     with granted(tenant_ids):
         found = run(_DAYS, [starts[0], last, list(tenant_ids), MOST_A_DAY])

@@ -69,16 +69,14 @@ class DryRun:
     is_cut: bool = False
 
 
-def dry_run(
-    definition: object, tenants: Iterable[Tenant], now: datetime, *, days: int = DAYS
-) -> DryRun:
+def dry_run(definition: object, tenants: Iterable[Tenant], now: datetime) -> DryRun:
     """Over these tenants, for which the caller has checked the user's grants. Raises BadRule."""
     read = policy.read_definition(definition)
     rule = policy.Rule(uuid.UUID(int=0), 1, "Dry run", "Dry run", read)
     found = DryRun()
     for tenant in tenants:
         with scope(tenant):
-            _look_at(tenant.pk, rule, now, now - timedelta(days=days), found)
+            _look_at(tenant.pk, rule, now, now - timedelta(days=DAYS), found)
     return found
 
 

@@ -23,7 +23,7 @@ from csc_portal.case_file import pillar_name
 from csc_portal.day_bars import Bar, bars
 from enrichment.facts import AlertFacts, AssetMark
 from enrichment.stored import from_json
-from tenants.models import PILLARS, Tenant, User
+from tenants.models import PILLARS, Tenant
 from tenants.roles import Right
 from tenants.scope import scope
 
@@ -93,7 +93,7 @@ class EntityFile:
 
 
 def find_entity(
-    user: User, pseudonym: uuid.UUID, rights: Rights, right: Right = Right.SEE_CASES
+    pseudonym: uuid.UUID, rights: Rights, right: Right = Right.SEE_CASES
 ) -> tuple[Tenant, int]:
     """(tenant, entity id). A pseudonym belongs to one tenant only. Raises Http404."""
     found = queue.find_entities([pseudonym], rights.having(right), 1)

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,7 +37,7 @@ DEFAULT_STATUSES = ("new", "in_progress")
 DEFAULT_SEVERITIES = ("unknown", "low", "medium", "high")
 """Without unknown ones a case whose severity can't be read would be seen by nobody."""
 LONGEST_TEXT = 100
-_CHOICES: Mapping[str, tuple[str, ...]] = {
+CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": (*STATUSES, ANY),
     "severity": (*SEVERITIES, ANY),
     "pillar": PILLARS,
@@ -51,13 +51,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "snoozed": ("yes", ANY),
     "sort": tuple(ORDERINGS),
 }
+"""Parameter -> the values that it may have, for those with a closed list."""
 _MANY = ("status", "severity", "pillar", "also", "verdict", "sla", "closed_by")
 _SINGLE = ("assignee", "ticket", "vip", "snoozed", "sort")
-
-
-def choices_of() -> Mapping[str, tuple[str, ...]]:
-    """Parameter -> the values that it may have, for those with a closed list."""
-    return _CHOICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +258,9 @@ def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_choice(name: str, value: str, problems: list[str]) -> bool:
-    if value in _CHOICES[name] or (name == "assignee" and re.fullmatch(USER_ID, value)):
+    if value in CHOICES[name] or (name == "assignee" and re.fullmatch(USER_ID, value)):
         return True
-    problems.append(f"'{value[:30]}' is no {name}. Choose of: {', '.join(_CHOICES[name])}.")
+    problems.append(f"'{value[:30]}' is no {name}. Choose of: {', '.join(CHOICES[name])}.")
     return False
 
 
@@ -292,7 +288,7 @@ def _time(name: str, text: str, problems: list[str]) -> str:
     try:
         at = datetime.fromisoformat(text)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return (at.astimezone(UTC) + timedelta(0)).isoformat().replace("+00:00", "Z")
+        return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except (ValueError, OverflowError):
         problems.append(f"'{name}' is no time. Write it as 2026-11-20T08:00:00Z.")
         return ""

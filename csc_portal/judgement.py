@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -16,7 +15,7 @@ from django.utils import timezone
 from alerts import enrich
 from alerts.decide import Decided, decide, next_due
 from alerts.feed import Content
-from alerts.rejudge import judge_again, judge_all_again
+from alerts.rejudge import judge_again
 from alerts.watch import run_watches
 from clients.errors import ApiError
 from tenants.directories import BadSecret, graph_for, pseudonymiser_for
@@ -89,11 +88,3 @@ def note_next(tenant: Tenant, now: datetime) -> None:
         times = (next_due(now), enrich.next_due())
     due = min((at for at in times if at is not None), default=None)
     Tenant.objects.filter(pk=tenant.pk).update(next_judgement_at=due)
-
-
-def judge_everything_again(tenants: Iterable[Tenant], now: datetime) -> None:
-    """Rules, weights or the mode of these tenants have changed: soon all open cases are judged."""
-    for tenant in tenants:
-        with scope(tenant):
-            judge_all_again()
-        Tenant.objects.filter(pk=tenant.pk).update(next_judgement_at=now)

@@ -2,7 +2,6 @@
 
     interval = `longest` / sqrt(1 + alerts per hour)    from `shortest` (60 s) to `longest` (600 s)
     interval = 1.5 x `longest` while push is healthy: then a poll is a safety net only
-    interval = no shorter than the share of the request budget that polling may use
     interval = `shortest` x 2^failures after failures, at most an hour
 
 The root, because it makes the mean delay of all alerts least for a given number of requests: twice
@@ -21,10 +20,6 @@ from math import sqrt
 WITH_PUSH = 1.5
 FAILING_S = 3600.0
 PUSH_IS_HEALTHY_FOR = timedelta(hours=24)
-BUDGET_PER_HOUR = 140 * 60
-"""Requests an hour that the governor lets through to one directory's alerts."""
-POLLING_SHARE = 0.25
-"""Of the budget; the rest is for people, hints, retries and enrichment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,6 @@ class Pace:
 
     alerts_per_hour: float
     push_healthy_at: datetime | None = None
-    requests_a_poll: float = 1.0
     failures: int = 0
     shortest_s: float = 60.0
     longest_s: float = 600.0
@@ -48,11 +42,8 @@ def interval_s(pace: Pace, now: datetime) -> float:
     if pace.failures:
         return min(FAILING_S, pace.shortest_s * 2.0 ** min(pace.failures, 12))
     if pace.push_healthy_at and now - pace.push_healthy_at < PUSH_IS_HEALTHY_FOR:
-        wanted = WITH_PUSH * pace.longest_s
-    else:
-        wanted = max(pace.shortest_s, pace.longest_s / sqrt(1 + pace.alerts_per_hour))
-    cheapest = 3600 * pace.requests_a_poll / (POLLING_SHARE * BUDGET_PER_HOUR)
-    return max(wanted, cheapest)
+        return WITH_PUSH * pace.longest_s
+    return max(pace.shortest_s, pace.longest_s / sqrt(1 + pace.alerts_per_hour))
 
 
 def next_poll(tenant_id: int, pace: Pace, now: datetime) -> datetime:

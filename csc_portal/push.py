@@ -124,8 +124,6 @@ def start_push_checks() -> None:
     )
     for tenant in due.order_by(F("next_push_at").asc(nulls_first=True))[:CHECKS_A_ROUND]:
         claimed = Tenant.objects.filter(pk=tenant.pk, next_push_at=tenant.next_push_at)
-        if tenant.next_push_at is None:
-            claimed = Tenant.objects.filter(pk=tenant.pk, next_push_at__isnull=True)
         if claimed.update(next_push_at=now + CHECK_IS_LOST):
             check_push.apply_async((tenant.pk,), queue="maintenance")
 

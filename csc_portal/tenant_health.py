@@ -40,10 +40,6 @@ class TenantHealth:
         return self.write_backs.get(str(WriteBack.State.PENDING), 0)
 
     @property
-    def refused_count(self) -> int:
-        return self.write_backs.get(str(WriteBack.State.FAILED), 0)
-
-    @property
     def failed(self) -> int:
         return self.deliveries.get(Delivery.State.FAILED, 0)
 

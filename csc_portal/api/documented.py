@@ -11,7 +11,7 @@ from csc_portal.api import shapes
 from csc_portal.api.filtering import LONGEST, MOST_SOURCES, SINGLE
 from csc_portal.api.pages import DEFAULT_LIMIT, MOST
 from csc_portal.api.problems import KINDS, TITLES, body_of
-from csc_portal.filters import ASSIGNEES, LONGEST_TEXT, USER_ID, choices_of
+from csc_portal.filters import ASSIGNEES, CHOICES, LONGEST_TEXT, USER_ID
 
 ALWAYS = (401, 404, 405, 406, 429)
 OF_POST = (400, 409, 413, 415, 422, 503)
@@ -63,7 +63,7 @@ FILTER = (
     _parameter("source", type={**_TEXTS, "maxItems": MOST_SOURCES}),
     *(
         _parameter(name, type=str, enum=list(values), many=name not in SINGLE)
-        for name, values in choices_of().items()
+        for name, values in CHOICES.items()
         if name != "assignee"
     ),
     _parameter(

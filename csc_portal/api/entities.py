@@ -32,7 +32,7 @@ class OneEntity(ApiView):
         responses={200: shapes.EntityShape, **errors()},
     )
     def get(self, request: Request, id: uuid.UUID) -> Response:
-        tenant, entity_id = find_entity(self.owner, id, self.rights)
+        tenant, entity_id = find_entity(id, self.rights)
         file = read_entity(tenant, entity_id)
         body = {
             "id": file.entity.pseudonym,
@@ -111,7 +111,7 @@ class EntityName(ApiView):
         responses={200: shapes.Name, **errors(413, 415)},
     )
     def post(self, request: Request, id: uuid.UUID) -> Response:
-        tenant, entity_id = find_entity(self.owner, id, self.rights, Right.SHOW_NAMES)
+        tenant, entity_id = find_entity(id, self.rights, Right.SHOW_NAMES)
         reading = names.of_entity(tenant, entity_id)
         subject = f"entity {id} by {self.key.prefix}"
         shown = names.show([reading], self.owner.username, subject)

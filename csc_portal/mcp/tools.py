@@ -125,13 +125,11 @@ def _note(
     tool: Tool, arguments: Mapping[str, Any], answer: Answer, prefix: str, owner: str
 ) -> None:
     """What it was about only where that is an id or slug of ours: other arguments are free text."""
-    about = arguments.get("id") or arguments.get("slug") if answer.status == 200 else None
     facts: dict[str, object] = {"tool": tool.name, "status": answer.status}
-    record(owner, "assistant_asked", subject=f"key {prefix}", facts=facts | _about(about))
-
-
-def _about(about: Any) -> dict[str, object]:
-    return {"about": about} if about else {}
+    about = arguments.get("id") or arguments.get("slug")
+    if about and answer.status == 200:
+        facts["about"] = about
+    record(owner, "assistant_asked", subject=f"key {prefix}", facts=facts)
 
 
 def _problem(answer: Answer) -> str:

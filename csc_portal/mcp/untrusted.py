@@ -40,7 +40,7 @@ _ITEMS = (50, 20, 8, 3, 1)
 def marked(body: Any, name: str = "", most: int = _ITEMS[0]) -> Any:
     """JSON for an assistant. A list keeps its first `most` items and says how many are left out."""
     if isinstance(body, Mapping):
-        return _object(body, name, most)
+        return _object(body, most)
     if isinstance(body, list):
         found = [marked(one, name, most) for one in body[:most]]
         return [*found, {"left_out": len(body) - most}] if len(body) > most else found
@@ -51,14 +51,14 @@ def marked(body: Any, name: str = "", most: int = _ITEMS[0]) -> Any:
     return {MARK: cleaned(body)}
 
 
-def _object(body: Mapping[str, Any], name: str, most: int) -> Any:
+def _object(body: Mapping[str, Any], most: int) -> Any:
     if body.keys() == PERSON:
         return {"id": body["id"]}
     if all(_NAME.fullmatch(key) for key in body):
         return {key: marked(value, key, most) for key, value in body.items()}
     # Keys that are somebody's words, such as products in counts.
-    pairs = list(body.items())
-    return marked([{"value": key, "count": value} for key, value in pairs], "", most)
+    pairs = [{"value": key, "count": value} for key, value in body.items()]
+    return marked(pairs, most=most)
 
 
 def cleaned(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -166,10 +166,3 @@ def _parsed(text: str) -> datetime | None:
     except ValueError:
         return None
     return at if at is not None and timezone.is_aware(at) else None
-
-
-@register.filter
-def listed(words: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    found = [str(word) for word in words]
-    return " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else "".join(found)

@@ -79,7 +79,6 @@ def source_name(source: str) -> str:
     return SOURCES.get(source) or _DETECTORS.get(source, source)
 
 
-@register.filter
 def pillar_list(bits: int) -> list[dict[str, object]]:
     """Every pillar in the order of the chain, with its icon and whether the bits hold it."""
     return [

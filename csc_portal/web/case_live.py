@@ -63,7 +63,7 @@ def case_stix(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def entity_live(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
     """Last sign-ins, risk and audits of a person; `case`: on whose page they are asked for."""
     user, rights = user_of(request), desk_of(request).rights
-    tenant, entity_id = find_entity(user, pseudonym, rights, Right.SHOW_NAMES)
+    tenant, entity_id = find_entity(pseudonym, rights, Right.SHOW_NAMES)
     subject, facts = f"entity {pseudonym}", dict[str, object]()
     if case_id := _uuid(request.POST.get("case", "")):
         entry, of_case = case_for(user, case_id, Right.SHOW_NAMES, rights)

@@ -27,7 +27,7 @@ TIES = {"no": True, "yes": False, "learned": None}
 @require_safe
 def entity_page(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
     rights = desk_of(request).rights
-    tenant, entity_id = find_entity(user_of(request), pseudonym, rights)
+    tenant, entity_id = find_entity(pseudonym, rights)
     file = read_entity(tenant, entity_id)
     ref = rights.tenants[tenant.pk]
     context = {
@@ -45,7 +45,7 @@ def entity_page(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
 def entity_mark(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
     """`on`: yes makes it a VIP or a crown jewel, anything else takes that back."""
     user, rights = user_of(request), desk_of(request).rights
-    tenant, entity_id = find_entity(user, pseudonym, rights, Right.MANAGE_RULES)
+    tenant, entity_id = find_entity(pseudonym, rights, Right.MANAGE_RULES)
     is_on = request.POST.get("on") == "yes"
     try:
         with scope(tenant):
@@ -67,7 +67,7 @@ def entity_mark(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
 def entity_tie(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
     """`ties`: no (what comes is not tied by it), yes, or learned (from how often it is named)."""
     user, rights = user_of(request), desk_of(request).rights
-    tenant, entity_id = find_entity(user, pseudonym, rights, Right.MANAGE_RULES)
+    tenant, entity_id = find_entity(pseudonym, rights, Right.MANAGE_RULES)
     wanted = request.POST.get("ties", "")
     if wanted not in TIES:
         messages.warning(request, "Choose whether it ties cases.")

@@ -71,7 +71,7 @@ def _of_entity(request: HttpRequest) -> HttpResponse:
     pseudonym = _uuid(request.POST.get("entity", ""))
     if pseudonym is None:
         raise Http404
-    tenant, entity_id = find_entity(user, pseudonym, rights, Right.SHOW_NAMES)
+    tenant, entity_id = find_entity(pseudonym, rights, Right.SHOW_NAMES)
     reading = names.of_entity(tenant, entity_id)
     shown = names.show([reading], user.username, f"entity {pseudonym}")
     problems = {str(pseudonym): text for text in shown.problems.values()}

@@ -14,11 +14,11 @@ from alerts.decide import decide, settings_of
 from alerts.judge import Settings
 from alerts.models import Case, Decision
 from alerts.policy import BadRule, read_definition
+from alerts.rejudge import judge_all_again
 from alerts.rows import run
 from alerts.rules import Draft, Refused
 from alerts.triage import resolve
 from csc_portal.dry_run import dry_run
-from csc_portal.judgement import judge_everything_again
 from enrichment.facts import AlertFacts, Known
 from tenants.models import AuditEntry, Rule, RuleVersion, Tenant, TenantGroup
 from tenants.onboarding import erase_tenant
@@ -160,9 +160,8 @@ def test_a_new_rule_reaches_open_cases(qa: Tenant, pseudonymiser: Pseudonymiser)
     assert decide(qa, NOW).raised == 1
     make(tenant=qa)
     assert decide(qa, NOW).judged == 0
-    judge_everything_again([qa], NOW)
-    qa.refresh_from_db()
-    assert qa.next_judgement_at == NOW
+    with scope(qa):
+        judge_all_again()
     assert decide(qa, NOW).closed == 1
     with scope(qa):
         assert Case.objects.get(pk=case.pk).closed_by == "rule"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csc_portal.polling import BUDGET_PER_HOUR, POLLING_SHARE, Pace, interval_s, next_poll
+from csc_portal.polling import Pace, interval_s, next_poll
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 rates = st.floats(0, 100_000)
@@ -15,7 +15,6 @@ paces = st.builds(
     Pace,
     alerts_per_hour=rates,
     push_healthy_at=st.none() | st.just(NOW),
-    requests_a_poll=st.floats(1, 50),
     failures=st.integers(0, 100),
 )
 
@@ -35,12 +34,6 @@ def test_between_the_shortest_and_the_longest(rate):
 def test_push_makes_polls_a_safety_net_while_it_is_healthy():
     assert interval_s(Pace(1000, NOW - timedelta(hours=23)), NOW) == 900
     assert interval_s(Pace(1000, NOW - timedelta(hours=25)), NOW) == 60
-
-
-@given(st.floats(1, 1000))
-def test_polls_keep_to_their_share_of_the_budget(requests):
-    interval = interval_s(Pace(1000, requests_a_poll=requests), NOW)
-    assert 3600 / interval * requests <= POLLING_SHARE * BUDGET_PER_HOUR * 1.001
 
 
 def test_after_failures_it_waits_longer_and_longer():
