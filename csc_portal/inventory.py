@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import INVENTORY, turn
@@ -122,17 +123,10 @@ def _note(tenant: Tenant, next_at: datetime, counts: dict[str, object] | None = 
 def start_inventories() -> None:
     """Start the read of every tenant that is due, each once. Empty: never read, so at once."""
     now = timezone.now()
-    active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
-    due = [
-        *active.filter(next_inventory_at=None).order_by("pk")[:20],
-        *active.filter(next_inventory_at__lte=now).order_by("next_inventory_at")[:100],
-    ]
-    for tenant in due:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_inventory_at=tenant.next_inventory_at)
-        if claimed.update(next_inventory_at=now + STUCK_AFTER):
-            is_full = tenant.next_inventory_at is None
-            inventory_tenant.apply_async((tenant.pk, is_full), queue=lane(tenant, "maintenance"))
+    tenants = due("next_inventory_at", now, new=20, late=100)
+    for tenant in claimed(tenants, "next_inventory_at", now + STUCK_AFTER):
+        words = (tenant.pk, tenant.next_inventory_at is None)
+        inventory_tenant.apply_async(words, queue=lane(tenant, "maintenance"))
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

@@ -9,8 +9,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.pipeline import active_tenant, after_ingest
-from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +22,10 @@ STUCK_AFTER = timedelta(minutes=2)
 def start_judgements() -> None:
     """Start the judgement of every tenant that is due, each once."""
     now = timezone.now()
-    due = Tenant.objects.filter(state=Tenant.State.ACTIVE, next_judgement_at__lte=now)
-    for tenant in due.order_by("next_judgement_at")[:500]:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_judgement_at=tenant.next_judgement_at)
-        if claimed.update(next_judgement_at=now + STUCK_AFTER):
-            # Many may fall due at once; no poll should wait behind them.
-            judge_tenant.apply_async((tenant.pk,), queue="slow")
+    tenants = due("next_judgement_at", now, late=500)
+    for tenant in claimed(tenants, "next_judgement_at", now + STUCK_AFTER):
+        # Many may fall due at once; no poll should wait behind them.
+        judge_tenant.apply_async((tenant.pk,), queue="slow")
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

@@ -13,6 +13,7 @@ from celery import shared_task
 from django.utils import timezone
 from pyarrow import ArrowException
 
+from csc_portal.claims import claimed, due
 from csc_portal.figures import count_figures
 from csc_portal.lake_run import LakeOfAnotherLife, export, lake_store
 from csc_portal.pipeline import active_tenant, lane
@@ -35,16 +36,9 @@ FAULTS = (OSError, ArrowException, BadLakeUrl, BadQuery, DamagedLake, LakeOfAnot
 def start_lakes() -> None:
     """Start every tenant that is due, each once. Empty: never written, so at once."""
     now = timezone.now()
-    active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
-    due = [
-        *active.filter(next_lake_at=None).order_by("pk")[:50],
-        *active.filter(next_lake_at__lte=now).order_by("next_lake_at")[:200],
-    ]
-    for tenant in due:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_lake_at=tenant.next_lake_at)
-        if claimed.update(next_lake_at=now + STUCK_AFTER):
-            lake_tenant.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
+    tenants = due("next_lake_at", now, new=50, late=200)
+    for tenant in claimed(tenants, "next_lake_at", now + STUCK_AFTER):
+        lake_tenant.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

@@ -24,6 +24,7 @@ from alerts.outbox import plan_write_backs
 from alerts.writeback import Written, next_due, send_write_backs
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.hints import TICKETS, hints
 from csc_portal.pipeline import active_tenant, lane, send_deliveries
@@ -177,14 +178,9 @@ def start_outcomes() -> None:
     except redis.RedisError as err:
         logger.warning("hints of tickets not taken kind=%s", type(err).__name__)
     now = timezone.now()
-    due = Tenant.objects.filter(state=Tenant.State.ACTIVE, next_outcome_at__lte=now)
-    for tenant in due.order_by("next_outcome_at")[:500]:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_outcome_at=tenant.next_outcome_at)
-        claim = now + LOST_AFTER
-        if claimed.update(next_outcome_at=claim):
-            words = (tenant.pk, claim.isoformat())
-            carry.apply_async(words, queue=lane(tenant, "tickets"))
+    claim = now + LOST_AFTER
+    for tenant in claimed(due("next_outcome_at", now, late=500), "next_outcome_at", claim):
+        carry.apply_async((tenant.pk, claim.isoformat()), queue=lane(tenant, "tickets"))
 
 
 def _take_hints() -> None:

@@ -18,7 +18,6 @@ from datetime import datetime, timedelta
 from celery import shared_task
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q
 from django.utils import timezone
 
 from alerts.feed import (
@@ -34,6 +33,7 @@ from alerts.models import Poll
 from clients.errors import ApiError, Forbidden
 from clients.microsoft.security import alerts_by_id
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.judgement import judge
 from csc_portal.outcome_due import note_due
 from csc_portal.standing import note_failure, note_success
@@ -233,8 +233,8 @@ def send_deliveries(
     if sent.wait_s and patience_s:
         total.error = "The ticket system's limit is used up; the rest goes out by itself."
     with scope(tenant):
-        due = next_due()
-    Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=due)
+        next_at = next_due()
+    Tenant.objects.filter(pk=tenant.pk).update(next_delivery_at=next_at)
     return total
 
 
@@ -263,14 +263,9 @@ def _outlet(tenant: Tenant) -> Outlet:
 def start_due() -> None:
     """Start a poll of every tenant that is due, each once."""
     now = timezone.now()
-    due = Tenant.objects.filter(state=Tenant.State.ACTIVE).filter(
-        Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=now)
-    )
-    for tenant in due.order_by(F("next_poll_at").asc(nulls_first=True))[:500]:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_poll_at=tenant.next_poll_at)
-        if claimed.update(next_poll_at=now + STUCK_AFTER):
-            poll_tenant.apply_async((tenant.pk, now.isoformat()), queue=lane(tenant, "ingest"))
+    tenants = due("next_poll_at", now, new=500, late=500)
+    for tenant in claimed(tenants, "next_poll_at", now + STUCK_AFTER):
+        poll_tenant.apply_async((tenant.pk, now.isoformat()), queue=lane(tenant, "ingest"))
 
 
 def poll_at_once(tenant: Tenant, wait: timedelta = timedelta()) -> None:
@@ -351,11 +346,9 @@ def replay_window(tenant_id: int, window_id: int) -> None:
 def sweep() -> None:
     """Start what stands still: deliveries whose worker died, whose wait is over, or were lost."""
     now = timezone.now()
-    waiting = Tenant.objects.filter(state=Tenant.State.ACTIVE, next_delivery_at__lte=now)
-    for tenant in waiting.order_by("next_delivery_at")[:500]:
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_delivery_at=tenant.next_delivery_at)
-        if claimed.update(next_delivery_at=now + timedelta(minutes=2)):
-            deliver.apply_async((tenant.pk,), queue=lane(tenant, "tickets"))
+    tenants = due("next_delivery_at", now, late=500)
+    for tenant in claimed(tenants, "next_delivery_at", now + STUCK_AFTER):
+        deliver.apply_async((tenant.pk,), queue=lane(tenant, "tickets"))
 
 
 def active_tenant(tenant_id: int) -> Tenant | None:

@@ -31,6 +31,7 @@ from alerts.subscriptions import (
 )
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed
 from csc_portal.hints import MOST, Hint, connect, hints, is_first_use
 from csc_portal.pipeline import poll_at_once, run_ids
 from csc_portal.standing import note_subscriptions
@@ -122,10 +123,9 @@ def start_push_checks() -> None:
         Q(next_push_at__isnull=True) | Q(next_push_at__lte=now),
         state__in=(Tenant.State.ACTIVE, Tenant.State.PAUSED),
     )
-    for tenant in due.order_by(F("next_push_at").asc(nulls_first=True))[:CHECKS_A_ROUND]:
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_push_at=tenant.next_push_at)
-        if claimed.update(next_push_at=now + CHECK_IS_LOST):
-            check_push.apply_async((tenant.pk,), queue="maintenance")
+    first = due.order_by(F("next_push_at").asc(nulls_first=True))[:CHECKS_A_ROUND]
+    for tenant in claimed(first, "next_push_at", now + CHECK_IS_LOST):
+        check_push.apply_async((tenant.pk,), queue="maintenance")
 
 
 @shared_task(time_limit=300, soft_time_limit=280)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from clients.errors import ApiError
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import REPORT, turn
 from reports.delivery import owed, own_link, send
@@ -40,16 +41,9 @@ NO_SYSTEM = "There is no ticket system to send it to."
 def start_reports() -> None:
     """Start what is due, each once. Empty: not planned yet, so at once."""
     now = timezone.now()
-    active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
-    due = [
-        *active.filter(next_report_at=None).order_by("pk")[:50],
-        *active.filter(next_report_at__lte=now).order_by("next_report_at")[:200],
-    ]
-    for tenant in due:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_report_at=tenant.next_report_at)
-        if claimed.update(next_report_at=now + STUCK_AFTER):
-            make_report.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
+    tenants = due("next_report_at", now, new=50, late=200)
+    for tenant in claimed(tenants, "next_report_at", now + STUCK_AFTER):
+        make_report.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

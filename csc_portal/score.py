@@ -19,6 +19,7 @@ from django.utils import timezone
 from alerts.blind_spots import note_abilities
 from clients.errors import ApiError, Forbidden, RateLimited
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import SCORE, turn
@@ -112,16 +113,9 @@ def _tomorrow(tenant: Tenant, now: datetime) -> datetime:
 def start_scores() -> None:
     """Start the read of every tenant that is due, each once. Empty: never read, so at once."""
     now = timezone.now()
-    active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
-    due = [
-        *active.filter(next_score_at=None).order_by("pk")[:50],
-        *active.filter(next_score_at__lte=now).order_by("next_score_at")[:200],
-    ]
-    for tenant in due:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_score_at=tenant.next_score_at)
-        if claimed.update(next_score_at=now + STUCK_AFTER):
-            score_tenant.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
+    tenants = due("next_score_at", now, new=50, late=200)
+    for tenant in claimed(tenants, "next_score_at", now + STUCK_AFTER):
+        score_tenant.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
 
 
 @shared_task(time_limit=900, soft_time_limit=840)

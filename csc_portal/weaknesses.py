@@ -19,6 +19,7 @@ from alerts.blind_spots import note_abilities, state_of
 from alerts.models import SourceAbility
 from clients.errors import ApiError, RateLimited
 from clients.throttle import Priority, at_priority
+from csc_portal.claims import claimed, due
 from csc_portal.finding_tickets import plan_finding_tickets
 from csc_portal.pipeline import active_tenant, lane
 from csc_portal.turns import WEAKNESSES, turn
@@ -124,16 +125,9 @@ def _tomorrow(tenant: Tenant, now: datetime) -> datetime:
 def start_weaknesses() -> None:
     """Start the read of every tenant that is due, each once. Empty: never read, so at once."""
     now = timezone.now()
-    active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
-    due = [
-        *active.filter(next_weakness_at=None).order_by("pk")[:20],
-        *active.filter(next_weakness_at__lte=now).order_by("next_weakness_at")[:100],
-    ]
-    for tenant in due:
-        # Compare and set: two beats or a slow worker start it once.
-        claimed = Tenant.objects.filter(pk=tenant.pk, next_weakness_at=tenant.next_weakness_at)
-        if claimed.update(next_weakness_at=now + STUCK_AFTER):
-            weakness_tenant.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
+    tenants = due("next_weakness_at", now, new=20, late=100)
+    for tenant in claimed(tenants, "next_weakness_at", now + STUCK_AFTER):
+        weakness_tenant.apply_async((tenant.pk,), queue=lane(tenant, "maintenance"))
 
 
 @shared_task(time_limit=900, soft_time_limit=840)
