@@ -98,8 +98,13 @@ def reader_for(rights: Rights, tenant_ids: Sequence[int], *, is_narrowed: bool) 
     if all(ref.sees_provider for ref in refs.values()):
         return Reader(refs, is_everywhere)
     # Whoever is a customer in one of these tenants is one in all of them.
-    found = run(_OWN_PEOPLE, [sorted(CUSTOMER_ROLES), list(refs)])
-    return Reader(refs, False, NOT_PEOPLE | {row[0] for row in found})
+    return customers_reader(refs)
+
+
+def customers_reader(tenants: Mapping[int, TenantRef | Tenant]) -> Reader:
+    """Somebody of these customers. One query."""
+    found = run(_OWN_PEOPLE, [sorted(CUSTOMER_ROLES), list(tenants)])
+    return Reader(tenants, False, NOT_PEOPLE | {row[0] for row in found})
 
 
 def page(reader: Reader, wanted: Wanted, before: int | None, limit: int) -> list[Line]:

@@ -11,16 +11,20 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from alerts.models import AssetClass, Case
+from alerts.models import AlertEntity, AssetClass, Case
+from csc_portal.people import SOMEBODY
 from posture.findings import Found, settle
 from posture.models import ScoreDay, Weakness
 from simulator import Simulator
+from tenants.audit import record
 from tenants.models import (
+    Grant,
     Onboarding,
     PortalSession,
     QueueEntry,
     Tenant,
     TicketConnection,
+    User,
 )
 from tenants.scope import granted, scope
 from tests.audit import audited
@@ -325,8 +329,9 @@ def test_off_boarding_stops_and_erasing_forgets(admin: Client, tenant: Tenant) -
     assert audited().filter(action="tenant_erased").exists()
 
 
-def test_the_export_holds_what_is_stored(sign_in, world: World) -> None:
+def test_the_export_holds_what_is_stored(sign_in, world: World, monkeypatch) -> None:
     tenant = world.tenants["qa"]
+    monkeypatch.setattr("csc_portal.tenant_export.AT_ONCE", 2)
     now = timezone.now()
     with scope(tenant):
         for cve in ("CVE-2020-1472", "CVE-2021-44228"):
@@ -335,14 +340,22 @@ def test_the_export_holds_what_is_stored(sign_in, world: World) -> None:
             )
         ScoreDay.objects.create(day=now.date(), current=1, most=2, read_at=now)
         settle("score_dropped", [Found("score", 3, "It fell")], now)
-    answer = sign_in("admin").get("/tenants/qa/export.jsonl")
+    customer = User.objects.create_user("ciso@contoso.example")
+    Grant.objects.create(user=customer, tenant=tenant, role="customer_ciso")
+    record(customer.username, "searched", tenant)
+    client = sign_in("admin")
+    answer = client.get("/tenants/qa/export.jsonl")
     assert answer["Content-Type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
     kinds = {line["kind"] for line in lines}
-    assert {"tenant", "case", "alert", "audit", "finding", "score_day"} <= kinds
+    assert {"tenant", "case", "alert", "entity", "audit", "finding", "score_day"} <= kinds
+    actors = {line["actor"] for line in lines if line["kind"] == "audit"}
+    assert {SOMEBODY, customer.username} <= actors
+    assert client.person.username not in str(lines), "who works at the provider is not told"
     assert sum(line["kind"] == "weakness" for line in lines) == 2
     with scope(tenant):
         assert sum(line["kind"] == "case" for line in lines) == Case.objects.count()
+        assert sum(line["kind"] == "named" for line in lines) == AlertEntity.objects.count() > 2
     text = json.dumps(lines)
     assert "qatest" not in text
     assert tenant.credential_secret not in text
