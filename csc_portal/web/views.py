@@ -64,10 +64,13 @@ def columns_choose(request: HttpRequest) -> HttpResponse:
     names = request.POST.getlist("column") if "reset" not in request.POST else []
     view = _view(request, wanted.view)
     if view and view.is_mine and view.columns:
-        keep_view(
-            user, desk_of(request).rights, view.name, view.filter, is_shared=view.is_shared,
-            columns=chosen(names), public_id=uuid.UUID(view.key),
-        )  # fmt: skip
+        try:
+            keep_view(
+                user, desk_of(request).rights, view.name, view.filter, is_shared=view.is_shared,
+                columns=chosen(names), public_id=uuid.UUID(view.key),
+            )  # fmt: skip
+        except NotKept as err:
+            messages.warning(request, str(err))
     else:
         user.preferences["columns"] = list(chosen(names)) if names else []
         user.save(update_fields=["preferences"])

@@ -11,7 +11,7 @@ from alerts import triage
 from alerts.models import Case
 from csc_portal.columns import COLUMNS, FIRST, chosen
 from csc_portal.views import MOST_OWN, MOST_SHOWN
-from tenants.models import SavedView, Tenant, TenantGroup, User
+from tenants.models import Grant, SavedView, Tenant, TenantGroup, User
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
 
@@ -158,6 +158,15 @@ class TestColumns:
         client.post("/queue/columns/", {"column": ["title"], "query": f"view={key}"})
         assert headings(client, f"/?view={key}") == ["title"]
         assert headings(client) == ["title", "sla"]
+
+    def test_who_may_share_no_more_changes_no_shared_view(self, sign_in, world: World) -> None:
+        client = sign_in("lead")
+        keep(client, is_shared="yes", columns="yes")
+        Grant.objects.filter(user=client.person).update(role="analyst")
+        fields = {"column": ["title"], "query": f"view={SavedView.objects.get().public_id}"}
+        text = client.post("/queue/columns/", fields, follow=True).content.decode()
+        assert "Your role may not share views." in text
+        assert SavedView.objects.get().columns != ["title"]
 
     def test_live_rows_have_the_columns_of_the_page(self, sign_in, world: World) -> None:
         client = sign_in("admin")
