@@ -158,8 +158,8 @@ def compare(tenant: Tenant, *, renew: bool = False) -> Check:
 def end_push(tenant: Tenant) -> str:
     """Best effort: delete what Microsoft has, forget the hints; what went wrong, or ''."""
     try:
-        hints().forget(tenant.public_id)
         end_subscriptions(tenant, graph_for(tenant), timezone.now())
+        hints().forget(tenant.public_id)
     except (ApiError, BadSecret) as err:
         return str(err)
     except redis.RedisError:

@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from alerts.models import Alert, Subscription
 from alerts.push_plan import LIFE
 from csc_portal.celery import TaskFailed
 from csc_portal.hints import GRAPH, LOOK, MOST, Hint, connect, hints, is_first_use
-from csc_portal.push import follow_hints, hint_tenant, take_hints
+from csc_portal.push import end_push, follow_hints, hint_tenant, take_hints
 from tenants.models import Tenant
 from tenants.scope import scope
 from tests.alerts.documents import alert, user
@@ -229,6 +230,17 @@ def test_a_hint_that_nobody_can_follow_becomes_a_poll(tenant):
         hint_tenant(tenant.pk)
     assert polls_soon(tenant)
     assert tenant.public_id not in hints().due()
+
+
+def test_push_ends_at_microsoft_also_while_redis_is_away(tenant, monkeypatch):
+    def away() -> None:
+        raise ConnectionLost
+
+    ended: list[Tenant] = []
+    monkeypatch.setattr("csc_portal.push.hints", away)
+    monkeypatch.setattr("csc_portal.push.end_subscriptions", lambda one, *_: ended.append(one))
+    assert end_push(tenant) == "Redis could not be reached."
+    assert ended == [tenant]
 
 
 def test_a_tenants_hints_are_one_task(tenant):
