@@ -37,6 +37,8 @@ from tenants.models import Passkey, User
 MOST_PASSKEYS = 10
 _CHALLENGE_BYTES = 32
 _MOST_ANSWER = 20_000
+_NO_PROOF = (WebAuthnException, ValueError, LookupError, TypeError, AttributeError)
+"""What `webauthn` raises: it does not look at the shape of all that an answer may hold."""
 
 
 class BadPasskey(Exception):
@@ -104,7 +106,7 @@ def add(user: User, place: Place, answer: str, challenge: bytes, name: str) -> P
             expected_origin=place.origin,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError) as err:
+    except _NO_PROOF as err:
         raise BadPasskey("The passkey was not accepted. Try again.") from err
     try:
         with transaction.atomic():
@@ -135,7 +137,7 @@ def check(place: Place, answer: str, challenge: bytes, user: User | None = None)
             credential_current_sign_count=key.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, Passkey.DoesNotExist) as err:
+    except (*_NO_PROOF, Passkey.DoesNotExist) as err:
         raise BadPasskey("The passkey was not accepted. Try again, or sign in otherwise.") from err
     if user is not None and key.user_id != user.pk:
         raise BadPasskey("This passkey belongs to another account.")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 import uuid
 from typing import Any
 
+import cbor2
 import pytest
 from django.test import Client
+from webauthn.helpers import bytes_to_base64url
 
+from csc_portal.passkeys import BadPasskey, Place, add
 from csc_portal.web.throttle import ONE_ACCOUNT, ONE_NAME
 from simulator import Simulator
 from tenants import totp
@@ -19,6 +24,8 @@ from tenants.models import Grant, RecoveryCode, TotpDevice, User
 from tenants.secrets import vault
 from tests.audit import audited
 from tests.csc_portal.web.signin_lab import PASSWORD, is_in, somewhere, told, window
+
+P256 = {1: 2, 3: -7, -1: 1, -2: bytes(32), -3: bytes(32)}
 
 
 @pytest.fixture
@@ -187,6 +194,32 @@ def test_what_is_no_passkey(simulator: Simulator, db: None, answer: str) -> None
     page = client.post("/account/login/passkey/", {"answer": answer})
     assert "The passkey was not accepted" in told(page)
     assert not is_in(client)
+
+
+@pytest.mark.parametrize(
+    ("statement", "key"),
+    [
+        ({"fmt": "none", "attStmt": {}}, {}),
+        ({"fmt": "none", "attStmt": {}}, {1: 2, 3: -7}),
+        ({"fmt": "none", "attStmt": {}}, 7),
+        ({"fmt": "packed", "attStmt": {"alg": -7, "sig": b"x", "x5c": True}}, P256),
+        ({"fmt": "fido-u2f", "attStmt": {"sig": b"x", "x5c": {"x": 1}}}, P256),
+        ({"fmt": "android-safetynet", "attStmt": {"ver": "1", "response": [1]}}, P256),
+    ],
+)
+def test_a_device_that_sends_anything_adds_nothing(db: None, statement: Any, key: Any) -> None:
+    user, challenge = User.objects.create_user("hostile"), b"x" * 32
+    about = hashlib.sha256(b"localhost").digest() + b"\x45" + bytes(4 + 16) + b"\0\1c"
+    said = {"type": "webauthn.create", "origin": "http://localhost"}
+    said["challenge"] = bytes_to_base64url(challenge)
+    made = cbor2.dumps({**statement, "authData": about + cbor2.dumps(key)})
+    response = {"clientDataJSON": json.dumps(said).encode(), "attestationObject": made}
+    answer = {
+        "id": "Yw", "rawId": "Yw", "type": "public-key",
+        "response": {name: bytes_to_base64url(value) for name, value in response.items()},
+    }  # fmt: skip
+    with pytest.raises(BadPasskey):
+        add(user, Place("localhost", "http://localhost"), json.dumps(answer), challenge, "x")
 
 
 def test_a_proxy_is_believed_only_if_it_is_ours(user: User, settings: Any) -> None:
