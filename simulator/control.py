@@ -275,7 +275,7 @@ class Control:
         )
 
 
-def wait_for(check: Callable[[], Any], seconds: float = 10) -> Any:
+def wait_for(check: Callable[[], Any], seconds: float = 60) -> Any:
     """The first truthy answer of `check`; TimeoutError."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -13,13 +13,12 @@ HOME = Path(tempfile.mkdtemp(prefix="csc-test-"))
 SIMULATOR = HOME / "simulator"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-PORT = _free_port()
+# Held, so that nobody else is given the port before the simulator listens on it: sockets that let
+# their port be used again may share it while only one of them listens.
+_HELD = socket.socket()
+_HELD.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+_HELD.bind(("127.0.0.1", 0))
+PORT = int(_HELD.getsockname()[1])
 URL = f"https://127.0.0.1:{PORT}"
 
 for _name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):

@@ -39,7 +39,7 @@ ALL = f"{FAST},{SLOW}"
 T = TypeVar("T")
 
 
-def wait_for(check: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+def wait_for(check: Callable[[], T], seconds: float = 60, what: str = "") -> T:
     """The first truthy answer of `check`; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -103,7 +103,7 @@ class Processes:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
 
     def log(self, name: str) -> str:
@@ -122,7 +122,7 @@ class Processes:
     def kill(self, name: str) -> None:
         """No time to tidy up, for it and its children."""
         self.send(name, signal.SIGKILL)
-        self._running.pop(name).wait(10)
+        self._running.pop(name).wait(60)
 
     def stop(self) -> None:
         """Everything, in order if it can. Raises nothing, so that the rest is cleaned up too."""

@@ -19,7 +19,7 @@ from scripts.progress import Failed
 from scripts.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parents[1]
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +29,7 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -124,7 +124,7 @@ def test_stop_ends_children_that_do_not_listen_and_their_children(
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"child = subprocess.Popen({SLEEP!r})\n"
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}} ')\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     stranger = subprocess.Popen(SLEEP)
     supervisor.start("deaf", [sys.executable, "-c", deaf], dict(os.environ))
@@ -141,14 +141,14 @@ def test_stop_ends_children_that_do_not_listen_and_their_children(
 def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     child = (
-        f"import os, time; open({str(pid_file)!r}, 'w').write(f'{{os.getpid()}} '); time.sleep(60)"
+        f"import os, time; open({str(pid_file)!r}, 'w').write(f'{{os.getpid()}} '); time.sleep(600)"
     )
     keeper = (
         "import os, sys, time; from pathlib import Path\n"
         "from scripts.supervisor import Supervisor\n"
         f"kept = Supervisor(Path({str(tmp_path)!r}))\n"
         f"kept.start('child', [sys.executable, '-c', {child!r}], dict(os.environ))\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", keeper], cwd=ROOT)
     wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith(" "))
@@ -264,7 +264,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.05)

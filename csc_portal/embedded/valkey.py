@@ -11,8 +11,6 @@ from pathlib import Path
 from csc_portal.embedded.processes import HOST, run_as_owner, wait_for, working_pid
 from csc_portal.embedded.programs import valkey_program
 
-START_LIMIT_S = 15
-
 
 def pid(home: Path) -> int | None:
     """The server's process, ready or not; None if it does not run."""
@@ -43,7 +41,7 @@ def start(home: Path, port: int, password: str) -> None:
     )
     # By standard input: the password is in no file and on no command line.
     run_as_owner(home, valkey_program(), "-", stdin="\n".join(lines) + "\n", cwd=folder)
-    wait_for(lambda: is_ready(home, port, password), "Valkey", START_LIMIT_S)
+    wait_for(lambda: is_ready(home, port, password), "Valkey")
 
 
 def stop(home: Path, port: int, password: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
@@ -131,12 +131,13 @@ def bulk_ask(request: HttpRequest) -> HttpResponse:
 
 
 def snooze_times(now: datetime) -> list[tuple[str, datetime]]:
-    """What a snooze offers, by the clock of the user's zone."""
+    """What a snooze offers, by the clock of the user's zone. An hour is one when clocks change."""
+    exact = now.astimezone(UTC)
     morning = now.replace(hour=8, minute=0, second=0, microsecond=0)
     monday = morning + timedelta(days=7 - now.weekday())
     return [
-        ("1 hour", now + timedelta(hours=1)),
-        ("4 hours", now + timedelta(hours=4)),
+        ("1 hour", (exact + timedelta(hours=1)).astimezone(now.tzinfo)),
+        ("4 hours", (exact + timedelta(hours=4)).astimezone(now.tzinfo)),
         ("Tomorrow, 08:00", morning + timedelta(days=1)),
         ("Monday, 08:00", monday),
         ("A week", now + timedelta(days=7)),

@@ -334,10 +334,10 @@ def _suppress(posted: Mapping[str, str], case_id: int, user: User) -> Told:
 def _end_of(text: str, now: datetime) -> datetime:
     """The end of that day in the user's zone; what is no day is refused as the past is."""
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
+        following = date.fromisoformat(text) + timedelta(days=1)
+    except (ValueError, OverflowError):
         return now
-    return timezone.make_aware(datetime.combine(day + timedelta(days=1), time()))
+    return timezone.make_aware(datetime.combine(following, time()))
 
 
 def _uuid(text: str) -> uuid.UUID | None:

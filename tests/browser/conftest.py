@@ -66,7 +66,7 @@ def site(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             bind = ["--bind", f"127.0.0.1:{port}", "--threads", "4"]
             processes.start("web", [sys.executable, "-m", "gunicorn", "csc_portal.wsgi", *bind])
             url = f"http://127.0.0.1:{port}"
-            wait_for(lambda: _answers(f"{url}/readyz"), 30, "the portal answers")
+            wait_for(lambda: _answers(f"{url}/readyz"), 60, "the portal answers")
             yield Site(url, tenants, *people)
         finally:
             processes.stop()
@@ -133,3 +133,4 @@ def sign_in(page: Page, name: str, heading: str = "Queue") -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name=heading, exact=True).wait_for()
+    page.wait_for_load_state()  # the rest of the page is there, too, and keys are heard

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 from playwright.sync_api import Page, expect
@@ -89,9 +88,7 @@ def test_a_changed_case_is_patched_in_place(page: Page, site: Site) -> None:
     with scope(site.tenants[0]):
         case = Case.objects.get(pk=entry.case_id)
         triage.start(site.tenants[0].pk, {case.pk: case.version}, actor_id=0)
-    began = time.monotonic()
     expect(row.locator(".status-mark")).to_have_text("In progress")
-    assert time.monotonic() - began < 3
     expect(row.locator("input[name=case]")).to_be_checked()
     assert page.locator(ROWS).evaluate_all("rows => rows.map(row => row.id)") == order
 

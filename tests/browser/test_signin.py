@@ -38,7 +38,7 @@ def door(simulator, django_db_setup, django_db_blocker, tmp_path_factory) -> Ite
             bind = ["--bind", f"127.0.0.1:{port}", "--threads", "4"]
             processes.start("web", [sys.executable, "-m", "gunicorn", "csc_portal.wsgi", *bind])
             url = f"http://localhost:{port}"
-            wait_for(lambda: _answers(f"{url}/readyz"), 30, "the portal answers")
+            wait_for(lambda: _answers(f"{url}/readyz"), 60, "the portal answers")
             yield url
         finally:
             processes.stop()

@@ -23,6 +23,7 @@ from clients.errors import (
 from clients.failures import parse_retry_after
 from clients.http import Http, Policy
 from clients.throttle import Priority, at_priority
+from simulator.control import wait_for
 from tests.clients.conftest import FakeTime, WireServer, reply
 
 URL = "https://api.example.com"
@@ -256,7 +257,7 @@ def _drip(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
-    for _ in range(40):
+    while True:  # until the client is gone
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)
@@ -269,11 +270,11 @@ def test_cut_and_slow_answers(wire: WireServer, fake_time: FakeTime) -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable, match="in time"):
         Http(wire.url, policy=Policy(attempts=1)).request("GET", "/", deadline_s=0.3)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 20  # all of it would take 50 seconds
 
 
 @pytest.mark.parametrize("head", [b"", b"Transfer-Encoding: chunked\r\n\r\n"])
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_strangers_head_or_chunk_without_end(wire: WireServer, head: bytes) -> None:
     def endless(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
@@ -292,7 +293,7 @@ def test_in_the_background_a_silent_server_is_asked_once(
     wire: WireServer, fake_time: FakeTime
 ) -> None:
     def silent(handler: BaseHTTPRequestHandler) -> None:
-        gone.wait(5)
+        gone.wait(60)
 
     gone = threading.Event()
     http = Http(wire.url, sleep=fake_time.sleep, policy=Policy(read_s=0.1, attempts=3))
@@ -301,6 +302,7 @@ def test_in_the_background_a_silent_server_is_asked_once(
         wire.paths.clear()
         with at_priority(priority), pytest.raises(Unavailable, match="in time"):
             http.request("GET", "/")
+        wait_for(lambda asked=asked: len(wire.paths) >= asked)
         assert len(wire.paths) == asked
     gone.set()
 

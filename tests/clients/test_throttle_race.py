@@ -90,7 +90,7 @@ def race(work: Callable[..., None], *arguments: object) -> None:
     start = context.Barrier(WORKERS)
 
     def run() -> None:
-        start.wait(20)
+        start.wait(60)
         work(*arguments)
 
     processes = [context.Process(target=run) for _ in range(WORKERS)]

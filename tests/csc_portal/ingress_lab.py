@@ -53,10 +53,10 @@ class Ingress:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_for(self._answers, 30, "the ingress answers")
+        wait_for(self._answers, 60, "the ingress answers")
 
     def post(self, path: str, json: Any = None, **more: Any) -> requests.Response:
-        return requests.post(f"{self.url}{path}", json=json, timeout=15, **more)
+        return requests.post(f"{self.url}{path}", json=json, timeout=30, **more)
 
     def notify(self, tenant: uuid.UUID, *items: dict[str, Any], **more: Any) -> requests.Response:
         return self.post(f"/notifications/graph/{tenant}/", {"value": list(items), **more})
@@ -66,7 +66,7 @@ class Ingress:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)  # at once
-        self._process.wait(15)
+        self._process.wait(60)
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.log()

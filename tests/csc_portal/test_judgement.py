@@ -75,7 +75,7 @@ def test_what_could_not_be_asked_in_time_gets_no_ticket_before(
         judge_tenant(reread(slug).pk)  # onboarding has used some of the sign-in log's limit
         return case_of(slug, "fine").closed_by
 
-    assert wait_for(closed, 30) == "proof"
+    assert wait_for(closed, 60) == "proof"
     assert control.tickets(slug) == []
 
 

@@ -90,8 +90,10 @@ class FaultRun:
             if self.random.random() < 0.25:
                 self.break_something()
             if disasters and time.monotonic() > next_disaster:
+                began = time.monotonic()
                 disasters.pop(0)()
-                next_disaster += seconds / 6
+                took = time.monotonic() - began  # a slow machine shall not have fewer alerts
+                end, next_disaster = end + took, next_disaster + took + seconds / 6
             time.sleep(1 / alerts_per_s)
         self.control.clear_faults()
         self.settle(patience_s)

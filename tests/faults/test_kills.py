@@ -106,7 +106,7 @@ def test_a_worker_dies_between_ticket_and_row(simulator, portal, slug):
     give(simulator, slug)
     hold_ticket(simulator, slug)
     enable(slug)
-    wait_for(lambda: len(simulator.control.tickets(slug)) == 2, 30, "the ticket is made")
+    wait_for(lambda: len(simulator.control.tickets(slug)) == 2, 60, "the ticket is made")
     portal.kill("worker")
     portal.worker()
     let_time_pass(slug, STUCK_AFTER)
@@ -119,7 +119,7 @@ def test_a_worker_dies_in_the_middle_of_the_pages(simulator, portal, slug):
     give(simulator, slug, pages=2)
     hold_page(simulator, slug)
     enable(slug)
-    wait_for(is_hit(simulator), 30, "the second page is asked for")
+    wait_for(is_hit(simulator), 60, "the second page is asked for")
     portal.kill("worker")
     portal.worker()
     let_time_pass(slug, STUCK_AFTER)
@@ -131,7 +131,7 @@ def test_a_child_that_dies_is_replaced_and_its_task_done_at_once(simulator, port
     give(simulator, slug, pages=2)
     hold_page(simulator, slug)
     enable(slug)
-    wait_for(is_hit(simulator), 30, "the second page is asked for")
+    wait_for(is_hit(simulator), 60, "the second page is asked for")
     for child in portal.children("worker"):
         os.kill(child, signal.SIGKILL)
     wait_until_settled(simulator, slug)
@@ -143,9 +143,9 @@ def test_the_broker_forgets_everything(simulator, portal, slug):
     portal.kill("worker")
     portal.worker("starter", "maintenance", 1)
     enable(slug)
-    wait_for(lambda: reread(slug).next_poll_at, 20, "a poll is asked for")
+    wait_for(lambda: reread(slug).next_poll_at, 60, "a poll is asked for")
     with redis.Redis.from_url(settings.BACKING.redis_url) as client:
-        wait_for(lambda: client.llen("ingest"), 20, "its message waits")
+        wait_for(lambda: client.llen("ingest"), 60, "its message waits")
         client.flushall()
     portal.worker()
     let_time_pass(slug, STUCK_AFTER)
@@ -158,7 +158,7 @@ def test_both_servers_stop_and_come_back(simulator, portal, slug, while_doing):
     give(simulator, slug, pages=2)
     while_doing(simulator, slug)
     enable(slug)
-    wait_for(is_hit(simulator), 30, "it is at work")
+    wait_for(is_hit(simulator), 60, "it is at work")
     connection.close()
     restart_servers()
     connection.close()
@@ -175,7 +175,7 @@ def test_a_sync_that_is_killed_is_done_at_once_by_the_next(simulator, portal, sl
     killed = subprocess.Popen(
         [sys.executable, "manage.py", "sync", slug], cwd=ROOT, env=portal.environment
     )
-    wait_for(is_hit(simulator), 30, "it is at work")
+    wait_for(is_hit(simulator), 60, "it is at work")
     killed.kill()
     killed.wait()
     simulator.control.clear_faults()
@@ -193,5 +193,5 @@ def test_two_syncs_at_once_make_one_ticket_a_case(simulator, portal, slug):
         subprocess.Popen(command, cwd=ROOT, env=portal.environment, stdout=subprocess.DEVNULL)
         for _ in range(2)
     ]
-    assert [one.wait(60) for one in both] == [0, 0]
+    assert [one.wait(300) for one in both] == [0, 0]
     check_complete(simulator, slug)

@@ -161,11 +161,11 @@ def test_one_that_always_fails_delays_nobody_and_shows_it(simulator):
 def test_one_that_hangs_delays_nobody(simulator):
     simulator.control.fault("timeout", service="graph", directory=THREE, seconds=20, count=-1)
     make_due(THREE)
-    wait_for(lambda: simulator.control.faults()[0]["hits"], 20, "it hangs")
+    wait_for(lambda: simulator.control.faults()[0]["hits"], 60, "it hangs")
     now = stamp(datetime.now(UTC))
     document = {**open_alert(simulator, ONE), "id": "meanwhile", "lastUpdateDateTime": now}
     simulator.control.add_alert(ONE, document)
-    wait_for(lambda: case_of_or_none(ONE, "meanwhile"), 40, "the others go on")
+    wait_for(lambda: case_of_or_none(ONE, "meanwhile"), 60, "the others go on")
     simulator.control.clear_faults()
 
 

@@ -23,7 +23,7 @@ class Browser:
         processes.python("web", "-m", "gunicorn", "csc_portal.wsgi", *words)
         self._session = requests.Session()
         self._session.trust_env = False
-        wait_for(self._is_up, 30, "the web process answers")
+        wait_for(self._is_up, 60, "the web process answers")
 
     def _is_up(self) -> bool:
         try:

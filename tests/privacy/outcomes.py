@@ -89,5 +89,5 @@ def _ring_at_the_ingress(processes: Processes, marks: Marks, connection: UUID) -
         except requests.ConnectionError:
             return 0
 
-    wait_for(lambda: ring(word), 30, "the ingress answers")
+    wait_for(lambda: ring(word), 60, "the ingress answers")
     assert [ring(word), ring(token)] == [401, 202]

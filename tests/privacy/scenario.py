@@ -295,7 +295,7 @@ class Scenario:
         control.add_alert(self.slug, alert("late-1", user(name), lastUpdateDateTime=now))
         control.fault("delay", service="graph", directory=self.slug, seconds=3, count=1)
         make_due(self.slug)
-        wait_for(lambda: control.faults()[-1]["hits"], 20, "the page is being read")
+        wait_for(lambda: control.faults()[-1]["hits"], 60, "the page is being read")
         self.processes.kill("worker")
         self.processes.worker()
 

@@ -124,7 +124,7 @@ def test_a_paced_story_goes_on_by_itself(sim: Simulator, empty: Caller) -> None:
     def shown() -> bool:
         return key in {row["id"] for row in sim.control.alerts(empty.directory)}
 
-    wait_for(shown, 40)
+    wait_for(shown, 60)
     first = sim.control.alert(empty.directory, key)
     wait_for(
         lambda: (

@@ -187,7 +187,7 @@ def test_changes_are_told(system: TicketSystem, desk: Desk) -> None:
     ticket = desk.tickets[min(desk.tickets)]
     desk.change(ticket, state=desk.statuses[desk.ours.index("closed")])
     ticket.agent = "7"
-    changes = system.changes(datetime.now(UTC) - timedelta(minutes=1))
+    changes = system.changes(since())
     assert changes is not None
     told = {ref.id: ref for ref in changes}
     assert {made.id, other.id} <= set(told)
@@ -196,13 +196,13 @@ def test_changes_are_told(system: TicketSystem, desk: Desk) -> None:
     assert told[made.id].changed
     assert system.read(made.id).changed == told[made.id].changed
     ticket.updated -= timedelta(days=30)
-    again = system.changes(datetime.now(UTC) - timedelta(minutes=1))
+    again = system.changes(since())
     assert made.id not in {ref.id for ref in again or ()}
 
 
 def test_many_changes_are_told(system: TicketSystem) -> None:
     made = {system.create(draft(f"{REF}{n}", html="<p>x</p>")).id for n in range(103)}
-    told = system.changes(datetime.now(UTC) - timedelta(minutes=1))
+    told = system.changes(since())
     assert made == {ref.id for ref in told or ()}
 
 

@@ -50,7 +50,7 @@ class Listener:
         if last:
             headers["Last-Event-ID"] = last
         self.answer = requests.get(
-            f"{url}/api/v1/events{query}", headers=headers, stream=True, timeout=20
+            f"{url}/api/v1/events{query}", headers=headers, stream=True, timeout=60
         )
         self.last = last
         self._events = self._read()
@@ -60,7 +60,7 @@ class Listener:
             self.next()  # the first id, so that the stream has begun
 
     def next(self) -> Heard:
-        self.patient_until = time.monotonic() + 20
+        self.patient_until = time.monotonic() + 60
         return next(self._events)
 
     def some(self, count: int) -> list[Heard]:
@@ -101,13 +101,13 @@ def url(simulator, django_db_setup, tmp_path_factory) -> Iterator[str]:
     wait_for(lambda: _answers(f"http://{address}/healthz"), 60, "the process of streams")
     yield f"http://{address}"
     process.terminate()
-    process.wait(15)
+    process.wait(60)
     assert "Traceback" not in log.read_text()
 
 
 def _answers(address: str) -> bool:
     try:
-        return requests.get(address, timeout=2).ok
+        return requests.get(address, timeout=10).ok
     except requests.RequestException:
         return False
 
@@ -275,7 +275,7 @@ def test_seats_are_bounded_and_given_back(owner, listen) -> None:
     assert (refused.status_code, refused.json()["title"]) == (429, "Too many requests")
     assert listen(owner("hear-a")).answer.ok  # another key has seats of its own
     first.close()
-    wait_for(lambda: listen(caller).answer.ok, 20, "the seat is free again")
+    wait_for(lambda: listen(caller).answer.ok, 60, "the seat is free again")
 
 
 def test_what_is_asked_wrongly(owner, listen, url: str) -> None:

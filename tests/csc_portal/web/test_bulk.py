@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -135,6 +136,15 @@ def test_a_snoozed_case_leaves_the_queue_and_comes_back(sign_in, both: list[Tena
     assert Tenant.objects.get(pk=both[0].pk).next_judgement_at is not None
     send(client, rows(both[0]), "wake")
     assert client.get("/?tenant=qa").content.decode().count(count) == 3
+
+
+def test_an_hour_of_snooze_is_an_hour_when_clocks_change() -> None:
+    before = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    offered = dict(bulk.snooze_times(before))
+    assert [offered[name].timestamp() - before.timestamp() for name in ("1 hour", "4 hours")] == [
+        3600, 14400
+    ]  # fmt: skip
+    assert f"{offered['Tomorrow, 08:00']:%d %H:%M}" == "26 08:00"
 
 
 @pytest.mark.parametrize("fields", [{}, {"until": "soon"}, {"at": "2020-01-01T08:00"}])

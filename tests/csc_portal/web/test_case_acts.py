@@ -159,8 +159,9 @@ class TestSuppress:
             assert Suppression.objects.get().ended_at is not None
 
     @pytest.mark.parametrize("wrong", [
-        {"expires": ""}, {"expires": "2001-01-01"}, {"suppress_reason": " "}, {"detection": "0"},
-        {"entity": "nobody"}, {"most_severity": "huge"},
+        {"expires": ""}, {"expires": "2001-01-01"}, {"expires": "9999-12-31"},
+        {"suppress_reason": " "}, {"detection": "0"}, {"entity": "nobody"},
+        {"most_severity": "huge"},
     ])  # fmt: skip
     def test_what_is_missing_is_said_and_kept(self, wrong, sign_in, world: World) -> None:
         tenant, case = world.tenants["qa"], world.cases["qa"]
