@@ -20,6 +20,8 @@ TEMPLATE = Path(__file__).with_name("report.typ")
 STANDARD: Final = "ua-1"
 """PDF/UA-1: can be read aloud."""
 
+_PICTURE: Final = b'#image(bytes(json(bytes(sys.inputs.logo))), format: "png")'
+
 
 @cache
 def _template() -> bytes:
@@ -46,6 +48,16 @@ def _compiled(inputs: dict[str, str], standard: Literal["ua-1"] | None = None) -
         pdf_standards=standard,
     )
     return found
+
+
+def is_drawable(logo: bytes) -> bool:
+    """Whether a report can show it: the parts of a PNG may fit together, and yet be no picture."""
+    inputs = {"logo": orjson.dumps(list(logo)).decode()}
+    try:
+        typst.compile(_PICTURE, sys_inputs=inputs, format="pdf", ignore_system_fonts=True)
+    except typst.TypstError:
+        return False
+    return True
 
 
 def _inputs(document: Document, brand: Brand) -> dict[str, str]:

@@ -10,6 +10,7 @@ from django import forms
 from csc_portal.web.mine import zones
 from reports.brand import DEFAULT_COLOUR, BadBrand, clean_colour, clean_logo
 from reports.links import DAYS
+from reports.pdf import is_drawable
 from reports.periods import SENDING, BadPeriod, Period, Plan, days_between
 from tenants.models import Branding
 
@@ -106,9 +107,12 @@ class BrandForm(forms.Form):
         if not file:
             return None
         try:
-            return clean_logo(file.read())
+            logo = clean_logo(file.read())
         except BadBrand as err:
             raise forms.ValidationError(str(err)) from err
+        if not is_drawable(logo):
+            raise forms.ValidationError("This picture can't be drawn. Save it anew as PNG.")
+        return logo
 
     def changes(self) -> dict[str, object]:
         """Fields of `Branding` that are to be set."""

@@ -262,8 +262,10 @@ def test_branding(sign_in: Any, world: World, report: Report, client: Client) ->
     assert "Example Security" in printed
     assert admin.post("/settings/branding/", form).status_code == 302
     assert Branding.objects.get().logo is not None, "no new one: the old one stays"
+    no_palette = png(header=(8, 3, 0, 0, 0), pixels=bytes(31 * 8))
     for wrong in ({"colour": "#ffff00"}, {"colour": "red"},
-                  {"logo": SimpleUploadedFile("x.png", b"<svg/>", "image/png")}):  # fmt: skip
+                  {"logo": SimpleUploadedFile("x.png", b"<svg/>", "image/png")},
+                  {"logo": SimpleUploadedFile("x.png", no_palette, "image/png")}):  # fmt: skip
         assert admin.post("/settings/branding/", {**form, **wrong}).status_code == 422
     admin.post("/settings/branding/", {**form, "without": "on"})
     assert Branding.objects.get().logo is None
