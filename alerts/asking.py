@@ -22,6 +22,8 @@ from enrichment.facts import Known
 from enrichment.risks import Detection, read_detections, read_user_risk
 from enrichment.sign_ins import SignIn, read_sign_ins
 from enrichment.subjects import Group, Question
+from tenants.canonical import canonical_address, canonical_guid
+from tenants.documents import raw
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,13 @@ class Asking:
         if known is not Known.YES:
             return replace(answers, risk_known=known)
         detections = read_detections(_rows(found["detections"]))
-        return self._level(replace(answers, detections=detections), found.get("user"), detections)
+        answers = self._level(
+            replace(answers, detections=detections), found.get("user"), detections
+        )
+        if answers.risk_known is Known.YES and not _is_whole(found["detections"]):
+            # What is missing could be the one that MFA does not answer.
+            return replace(answers, risk_known=Known.UNKNOWN)
+        return answers
 
     def _level(self, answers: Answers, user: object, detections: Iterable[Detection]) -> Answers:
         """The user's level needs P2; the detections are there with less."""
@@ -111,11 +119,13 @@ class Asking:
             # More than fits into a page: what is missing could be the refused prompts.
             return replace(answers, sign_ins_known=Known.UNKNOWN)
         sign_ins = read_sign_ins(_rows(found["sign-ins"]))
-        more, known = self._by_id(group.request_ids - {one.id for one in sign_ins})
+        more, known = self._by_id(group, group.request_ids - {one.id for one in sign_ins})
         return replace(answers, sign_ins=[*sign_ins, *more], sign_ins_known=known)
 
-    def _by_id(self, ids: frozenset[str]) -> tuple[list[SignIn], Known]:
-        """Sign-ins that an alert names and the list of interactive ones does not have."""
+    def _by_id(self, group: Group, ids: frozenset[str]) -> tuple[list[SignIn], Known]:
+        """The user's sign-ins that an alert names and the list of interactive ones does not have.
+        One of somebody else says nothing about this user.
+        """
         found = self._read(
             audit_logs.read_many, [audit_logs.sign_in_by_id(key, key) for key in sorted(ids)]
         )
@@ -126,7 +136,8 @@ class Asking:
         ]
         if errors:
             return [], self._failed(errors[0])
-        return read_sign_ins(list(found.values())), Known.YES
+        own = [one for one in found.values() if isinstance(one, dict) and _is_of(one, group)]
+        return read_sign_ins(own), Known.YES
 
     def _audits(self, answers: Answers, found: Results) -> Answers:
         if AUDITS in self.closed:
@@ -200,6 +211,14 @@ def _log_requests(group: Group, asked: set[str], now: datetime) -> list[BatchReq
                 audit_logs.audits_of_target("of", target_id=group.user_id, since=since, until=until)
             )
     return requests
+
+
+def _is_of(record: Mapping[str, object], group: Group) -> bool:
+    """By object id where both have one, else by name."""
+    user_id = canonical_guid(raw(record.get("userId")))
+    if user_id and group.user_id:
+        return user_id == group.user_id
+    return bool(group.upn) and canonical_address(raw(record.get("userPrincipalName"))) == group.upn
 
 
 def _rows(answer: object) -> list[object]:

@@ -82,6 +82,7 @@ def _wanted(record: AlertRecord) -> Wanted:
         at=record.first_activity_at or record.created_at,
         request_ids=values(Kind.LOGON_REQUEST, "request"),
         addresses=values(Kind.IP, "ip"),
+        until=record.last_activity_at,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from enrichment.audits import Audit, audit_facts
-from enrichment.facts import AlertFacts, Known, Mfa, UserRisk
+from enrichment.facts import AlertFacts, Known, MatchedBy, Mfa, UserRisk
 from enrichment.risks import Detection
 from enrichment.sign_ins import (
     NEAR,
@@ -22,7 +22,7 @@ from enrichment.sign_ins import (
     match,
     prompts_before,
 )
-from enrichment.subjects import AUDITS_BEFORE, SETTLED_AFTER, Question, Subject
+from enrichment.subjects import AFTER, AUDITS_BEFORE, SETTLED_AFTER, Question, Subject
 from tenants.pseudonyms import Pseudonymiser
 
 INCOMPLETE_FOR = timedelta(hours=1)
@@ -75,7 +75,7 @@ def conclude(
     if Question.SIGN_IN in asked:
         facts, found = _sign_in(subject, answers, facts, now, pseudonymiser)
     if Question.RISK in asked:
-        facts = replace(facts, risk=answers.risk, risk_known=answers.risk_known)
+        facts = replace(facts, risk=answers.risk, risk_known=_risk_known(subject, answers, facts))
     if Question.AUDITS in asked:
         facts = _audits(subject, answers, facts, now, pseudonymiser)
     facts = _not_asked(facts, asked)
@@ -98,6 +98,14 @@ def _not_asked(facts: AlertFacts, asked: frozenset[Question]) -> AlertFacts:
     )
 
 
+def _risk_known(subject: Subject, answers: Answers, facts: AlertFacts) -> Known:
+    """Read again with the sign-in until that is settled: detections come late as well."""
+    is_waited_for = Question.SIGN_IN in subject.questions and not facts.sign_in_known.is_final
+    if answers.risk_known is Known.YES and is_waited_for:
+        return Known.PENDING
+    return answers.risk_known
+
+
 def _sign_in(
     subject: Subject,
     answers: Answers,
@@ -107,9 +115,7 @@ def _sign_in(
 ) -> tuple[AlertFacts, SignIn | None]:
     if answers.sign_ins_known is not Known.YES:
         return replace(facts, sign_in_known=answers.sign_ins_known), None
-    found = _again(answers.sign_ins, facts, pseudonymiser) or match(
-        answers.sign_ins, _told_by(answers.detections, subject.wanted)
-    )
+    found = _match(subject, answers, facts, pseudonymiser)
     if found.sign_in is None:
         return replace(facts, sign_in=None, sign_in_known=_missing(found, subject, now)), None
     sign_in = found.sign_in
@@ -117,18 +123,36 @@ def _sign_in(
         replace(
             facts,
             sign_in=facts_of_sign_in(sign_in, found.by, pseudonymiser),
-            sign_in_known=Known.PENDING if _may_change(sign_in, now) else Known.YES,
+            sign_in_known=_settled(sign_in, subject.wanted, now),
             prompts=prompts_before(answers.sign_ins, sign_in),
         ),
         sign_in,
     )
 
 
+def _match(
+    subject: Subject, answers: Answers, before: AlertFacts, pseudonymiser: Pseudonymiser
+) -> Match:
+    """By all that is known now. A risk detection that can't be read yet could still name the
+    sign-in, so none is guessed meanwhile; one that a detection led to stays.
+    """
+    wanted = subject.wanted
+    if wanted.request_ids:
+        return match(answers.sign_ins, wanted)
+    asks_risk = Question.RISK in subject.questions
+    if asks_risk and answers.risk_known.is_final:
+        return match(answers.sign_ins, _told_by(answers.detections, wanted))
+    again = _again(answers.sign_ins, before, pseudonymiser)
+    if again is not None or asks_risk:
+        return again or Match()
+    return match(answers.sign_ins, wanted)
+
+
 def _again(
     sign_ins: Sequence[SignIn], before: AlertFacts, pseudonymiser: Pseudonymiser
 ) -> Match | None:
-    """The record that was matched by an earlier reading."""
-    if before.sign_in is None:
+    """The record that a detection led to when it was read before."""
+    if before.sign_in is None or before.sign_in.matched_by is MatchedBy.ADDRESS_AND_TIME:
         return None
     known, by = before.sign_in.request, before.sign_in.matched_by
     for one in sign_ins:
@@ -138,8 +162,10 @@ def _again(
 
 
 def _told_by(detections: Sequence[Detection], wanted: Wanted) -> Wanted:
-    """Where the alert names no request, a risk detection of its address and time may."""
-    if wanted.request_ids or wanted.correlation_ids:
+    """Where the alert names no request, a risk detection of its address and time may; of several
+    addresses, which one it is about is not told by that.
+    """
+    if len(wanted.addresses) > 1:
         return wanted
     near = [
         one
@@ -160,6 +186,13 @@ def _missing(found: Match, subject: Subject, now: datetime) -> Known:
     if found.is_ambiguous or now - subject.wanted.at >= LAG:
         return Known.UNKNOWN
     return Known.PENDING
+
+
+def _settled(sign_in: SignIn, wanted: Wanted, now: datetime) -> Known:
+    """Of one that is far from what the alert tells, the day before it was not read (`subjects`)."""
+    if abs(sign_in.at - wanted.at) > AFTER:
+        return Known.UNKNOWN
+    return Known.PENDING if _may_change(sign_in, now) else Known.YES
 
 
 def _may_change(sign_in: SignIn, now: datetime) -> bool:

@@ -38,7 +38,8 @@ class Mfa(StrEnum):
     PERFORMED = "performed"
     """A step of it succeeded in this very sign-in."""
     CLAIM = "claim"
-    """Satisfied by a claim in the token: done at another time, and stolen tokens carry it."""
+    """Satisfied by a claim in the token: done at another time, and stolen tokens carry it. Also MFA
+    that signs another device in: by a device code, or a transfer."""
     NOT_REQUIRED = "not_required"
     DENIED = "denied"
     """The user refused a prompt, reported it as fraud or entered a wrong code."""
@@ -116,9 +117,9 @@ class AlertFacts:
     """Everything that enrichment found for one alert.
 
     `sign_in` is the very sign-in that the alert is about, or None; `sign_in_known` says why it is
-    None. Likewise `risk` and `audits`. Only YES may be relied on: with PENDING there may be a first
-    answer already, which the lag of the logs can still change. All of it is about one user;
-    `user_count` tells how many the alert names.
+    None, or that not all around it was read. Likewise `risk` and `audits`. Only YES may be relied
+    on: with PENDING there may be a first answer already, which the lag of the logs can still
+    change. All of it is about one user; `user_count` tells how many the alert names.
     """
 
     alert_id: int

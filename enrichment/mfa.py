@@ -20,7 +20,7 @@ INTERRUPTS = frozenset({50072, 50074, 50076, 50079})
 STEP_BELONGS_WITHIN = timedelta(minutes=10)
 """An older step was done in an earlier sign-in, whatever its text says."""
 
-# Part of the method's name -> our word for it; the first that fits counts.
+# Part of the method's name -> our word for it; the first that fits counts. A code may come by text.
 _METHODS = (
     ("previously satisfied", "claim"),
     ("satisfied by token", "claim"),
@@ -33,15 +33,16 @@ _METHODS = (
     ("certificate", "certificate"),
     ("x.509", "certificate"),
     ("x509", "certificate"),
+    ("text message", "text"),
+    ("sms", "text"),
+    ("phone call", "call"),
+    ("voice", "call"),
+    ("email", ""),
     ("verification code", "code"),
     ("oath", "code"),
     ("mobile app", "app"),
     ("authenticator", "app"),
     ("phone sign-in", "app"),
-    ("text message", "text"),
-    ("sms", "text"),
-    ("phone call", "call"),
-    ("voice", "call"),
     ("federated", "federated"),
     ("password", "password"),
 )
@@ -55,6 +56,9 @@ _ELSEWHERE = (
     "previously satisfied", "satisfied by token", "remembered device", "registered device",
     "skipped", "has expired",
 )  # fmt: skip
+_HERE = frozenset({"", "none", "oauth2", "saml20", "wsfederation", "nativeauth"})
+"""Ways of signing in that end where they began. By a device code, or by a transfer from another
+device, somebody else's device is signed in by the person who does MFA: a well-known trick."""
 _DONE = ("mfa completed", "completed in azure ad", "completed in the cloud", "successfully complet")
 _UNANSWERED = (
     "did not respond", "not respond", "no response", "voicemail", "never entered",
@@ -95,7 +99,7 @@ def judge(
     if error_code != 0:
         return Verdict(_refusal(error_code, steps, said))
     done = [step for step in steps if _was_done(step, at)]
-    if done and interactive is not False and not _has(said, _ELSEWHERE):
+    if done and interactive is not False and _ended_here(record) and not _has(said, _ELSEWHERE):
         best = max(done, key=lambda step: step.method in _RESISTANT)
         return Verdict(Mfa.PERFORMED, best.method, best.method in _RESISTANT)
     if done or _has(said, _ELSEWHERE) or any(_is_elsewhere(step, at) for step in steps):
@@ -105,6 +109,11 @@ def judge(
     if steps and requirement == "singlefactorauthentication":
         return Verdict(Mfa.NOT_REQUIRED)
     return Verdict(Mfa.UNKNOWN)
+
+
+def _ended_here(record: Mapping[str, object]) -> bool:
+    ways = ("authenticationProtocol", "originalTransferMethod")
+    return all(_folded(record.get(way)) in _HERE for way in ways)
 
 
 def _step(document: Mapping[str, object]) -> _Step:
@@ -137,7 +146,7 @@ def _is_elsewhere(step: _Step, at: datetime) -> bool:
         return False
     is_old = step.at is not None and step.at < at - STEP_BELONGS_WITHIN
     is_claimed = step.method in ("claim", "federated") or _has(step.detail, _ELSEWHERE)
-    return is_claimed or (is_old and step.is_second)
+    return is_claimed or (is_old and (step.is_second or step.method in _ALONE_ENOUGH))
 
 
 def _refusal(error_code: int, steps: Iterable[_Step], said: str) -> Mfa:

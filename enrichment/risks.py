@@ -49,7 +49,7 @@ def read_detections(documents: Iterable[object]) -> list[Detection]:
             id=canonical_id(raw(one.get("id"))),
             request_id=canonical_id(raw(one.get("requestId"))),
             correlation_id=canonical_id(raw(one.get("correlationId"))),
-            event_type=_word(one.get("riskEventType"), TYPES),
+            event_type=_word(one.get("riskEventType"), TYPES) or OTHER,
             level=_word(one.get("riskLevel"), LEVELS),
             at=instant(one.get("activityDateTime")),
             address=canonical_ip(raw(one.get("ipAddress"))),
@@ -63,7 +63,7 @@ def read_user_risk(
     risky_user: Mapping[str, object] | None, detections: Iterable[Detection]
 ) -> UserRisk:
     """`risky_user` is None for a user who was never at risk."""
-    types = tuple(dict.fromkeys(one.event_type for one in detections if one.event_type))
+    types = tuple(dict.fromkeys(one.event_type for one in detections))
     if risky_user is None:
         return UserRisk(NO_RISK.level, NO_RISK.state, types)
     level = _word(risky_user.get("riskLevel"), LEVELS)

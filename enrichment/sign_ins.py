@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from enrichment.facts import MatchedBy, Mfa, Prompts, SignInFacts, TraceKind
 from enrichment.mfa import INTERRUPTS, judge
+from enrichment.risks import LEVELS
 from tenants.canonical import canonical_guid, canonical_id, canonical_ip
 from tenants.documents import instant, objects, raw, strings, text
 from tenants.pseudonyms import Pseudonymiser
@@ -15,7 +16,6 @@ from tenants.pseudonyms import Pseudonymiser
 NEAR = timedelta(minutes=3)
 """Without an id, a sign-in must be so near to the alert's activity to be the one meant."""
 PROMPTS_WITHIN = timedelta(hours=24)
-RISK_LEVELS = frozenset({"none", "low", "medium", "high", "hidden"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,21 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an alert tells of its sign-in. Ids and addresses in canonical form."""
+    """What an alert tells of its sign-in. Ids and addresses in canonical form.
+
+    `until`: its last activity, if that is later than the first.
+    """
 
     at: datetime
     request_ids: frozenset[str] = frozenset()
     correlation_ids: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
+    until: datetime | None = None
+
+    @property
+    def is_of_several(self) -> bool:
+        """From several addresses over some time: of several sign-ins, unless it names one."""
+        return len(self.addresses) > 1 and (self.until or self.at) - self.at > NEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ def _read(record: Mapping[str, object]) -> SignIn | None:
         app_name=text(record.get("appDisplayName")),
         country=country if len(country) == 2 and country.isascii() and country.isalpha() else "",
         city=text(place.get("city")),
-        risk=risk if risk in RISK_LEVELS else "",
+        risk=risk if risk in LEVELS else "",
     )
 
 
@@ -130,15 +139,21 @@ def _managed(device: Mapping[str, object]) -> bool | None:
 
 
 def match(sign_ins: Sequence[SignIn], wanted: Wanted) -> Match:
-    """The very sign-in. Ids that are named but not found yet are waited for, never replaced by a
-    guess; several candidates are no match.
+    """The very sign-in. Ids that are named but not found yet are waited for, all of them, never
+    replaced by a guess; several candidates are no match.
     """
     if wanted.request_ids:
-        found = [one for one in sign_ins if one.id in wanted.request_ids]
-        return _only({one.id: one for one in found}.values(), MatchedBy.REQUEST)
+        named = {one.id: one for one in sign_ins if one.id in wanted.request_ids}
+        if len(named) < len(wanted.request_ids):
+            return Match()
+        return _only(named.values(), MatchedBy.REQUEST)
     if wanted.correlation_ids:
         found = [one for one in sign_ins if one.correlation_id in wanted.correlation_ids]
+        if {one.correlation_id for one in found} < wanted.correlation_ids:
+            return Match()
         return _only(_last_of_flows(found), MatchedBy.CORRELATION)
+    if wanted.is_of_several:
+        return Match(is_ambiguous=True)
     near = [
         one
         for one in sign_ins

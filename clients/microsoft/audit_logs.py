@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-from clients.errors import ApiError
 from clients.microsoft.batch import BatchRequest, Results
 from clients.microsoft.graph import Graph
 from clients.microsoft.odata import text_literal, time_literal
@@ -67,21 +66,12 @@ def audits_of_target(key: str, *, target_id: str, since: datetime, until: dateti
 def read_many(graph: Graph, requests: Iterable[BatchRequest]) -> Results:
     """The page or the error of each read. Each counts against the limit of 5 in 10 s.
 
-    All from /beta, because a batch has one version, and sign-ins need it. Pages may be smaller than
-    asked for: some more are read. With `@odata.nextLink` it still is not all that there is.
+    All from /beta, because a batch has one version, and sign-ins need it. With `@odata.nextLink` it
+    is not all that there is.
     """
-    found = graph.batch(requests, version="beta", family=_FAMILY)
-    return {key: _with_more(graph, answer) for key, answer in found.items()}
-
-
-def _with_more(graph: Graph, answer: dict[str, object] | ApiError) -> dict[str, object] | ApiError:
-    if isinstance(answer, ApiError) or not answer.get("@odata.nextLink"):
-        return answer
-    try:
-        return graph.more(answer, family=_FAMILY, most_rows=_LARGEST_PAGE, most_pages=_MORE_PAGES)
-    except ApiError as err:
-        # Our own limit: to begin anew would come no further, so the page is left as it is.
-        return answer if err.code == "throttled_here" else err
+    return graph.batch_of_lists(
+        requests, version="beta", family=_FAMILY, most_rows=_LARGEST_PAGE, most_pages=_MORE_PAGES
+    )
 
 
 def _between(field: str, since: datetime, until: datetime) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from clients.errors import BadPayload
+from clients.errors import ApiError, BadPayload
 from clients.http import Answer, Http, Policy
 from clients.microsoft.batch import BatchRequest, Results, run_batch
 from clients.microsoft.bearer import TokenHttp, Tokens
@@ -114,6 +114,31 @@ class Graph:
     ) -> Results:
         """Many reads at once: the object or the error for each, by its id; see `run_batch`."""
         return run_batch(self, requests, family=family, version=version)
+
+    def batch_of_lists(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        version: str = "v1.0",
+        family: str,
+        most_rows: int,
+        most_pages: int,
+    ) -> Results:
+        """Like `batch`, and of a list that goes on some more pages, as `more` reads them: pages may
+        be smaller than asked for. With `@odata.nextLink` it still is not all that there is.
+        """
+        found = self.batch(requests, version=version, family=family)
+        for key, answer in found.items():
+            if isinstance(answer, ApiError) or not answer.get(_NEXT):
+                continue
+            try:
+                found[key] = self.more(
+                    answer, family=family, most_rows=most_rows, most_pages=most_pages
+                )
+            except ApiError as err:
+                # Our own limit: to begin anew would come no further, so the page is left as it is.
+                found[key] = answer if err.code == "throttled_here" else err
+        return found
 
     def send(
         self,

@@ -12,6 +12,7 @@ from clients.microsoft.odata import text_literal
 
 _FAMILY = "identity_protection"
 _MOST_DETECTIONS = 100
+_MORE_PAGES = 3
 
 
 def detections_of_user(key: str, user_id: str) -> BatchRequest:
@@ -35,5 +36,7 @@ def risky_user(key: str, user_id: str) -> BatchRequest:
 
 
 def read_many(graph: Graph, requests: Iterable[BatchRequest]) -> Results:
-    """The answer or the error of each read."""
-    return graph.batch(requests, family=_FAMILY)
+    """The answer or the error of each read. With `@odata.nextLink` it is not all that there is."""
+    return graph.batch_of_lists(
+        requests, family=_FAMILY, most_rows=_MOST_DETECTIONS, most_pages=_MORE_PAGES
+    )

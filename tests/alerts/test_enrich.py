@@ -102,7 +102,7 @@ def test_the_alerts_of_a_user_are_read_together(lab: Lab) -> None:
 def test_a_late_log_is_asked_again_and_then_is_unknown(lab: Lab) -> None:
     content = lab.take(odd("a", "anna", request_of("r1"), at=NOW - timedelta(minutes=3)))
     lab.enrich(content)
-    assert known(lab.facts("a")) == (PENDING, YES, PENDING)
+    assert known(lab.facts("a")) == (PENDING, PENDING, PENDING)
     assert lab.due() == NOW + timedelta(minutes=5)
     lab.enrich(now=NOW + timedelta(minutes=4))
     assert lab.facts("a").sign_in_known is PENDING
@@ -127,8 +127,8 @@ def test_a_record_that_comes_late_is_found_by_ids_alone(lab: Lab) -> None:
     facts = lab.facts("a")
     assert facts.sign_in is not None
     assert (facts.sign_in.mfa, facts.sign_in_known) == (Mfa.CLAIM, YES)
-    # The alert again by its id; the log. Risk is final, audits can't be there yet.
-    assert lab.requests() == {"alerts": 1, "auditLogs": 1}
+    # The alert again by its id; the log and the risk. Audits can't be there yet.
+    assert lab.requests() == {"alerts": 1, "auditLogs": 1, "identityProtection": 2}
 
 
 def test_a_silent_sign_in_is_read_by_its_id(lab: Lab) -> None:
@@ -138,6 +138,25 @@ def test_a_silent_sign_in_is_read_by_its_id(lab: Lab) -> None:
     facts = lab.facts("a")
     assert facts.sign_in is not None
     assert (facts.sign_in.is_interactive, facts.sign_in.mfa) == (False, Mfa.CLAIM)
+
+
+def test_a_sign_in_of_somebody_else_proves_nothing(lab: Lab) -> None:
+    lab.has("sign_ins", sign_in("r1", "ben"))
+    lab.enrich(lab.take(odd("a", "anna", request_of("r1"))))
+    assert lab.facts("a").sign_in is None
+    assert lab.facts("a").sign_in_known is PENDING
+
+
+def test_detections_beyond_what_is_read_could_be_worse(lab: Lab) -> None:
+    flood = [
+        {"id": f"d{n}", "userId": oid("anna"), "riskEventType": "unfamiliarFeatures",
+         "detectedDateTime": stamp(AT)}
+        for n in range(101)
+    ]  # fmt: skip
+    lab.has("risk_detections", *flood)
+    lab.has("sign_ins", sign_in("r1", "anna"))
+    lab.enrich(lab.take(odd("a", "anna", request_of("r1"))))
+    assert known(lab.facts("a")) == (YES, UNKNOWN, YES)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +302,7 @@ def test_our_own_limit_is_no_failure(lab: Lab) -> None:
     with scope(lab.tenant):
         assert set(AlertFact.objects.values_list("attempts", flat=True)) == {0}
     lab.enrich(now=NOW + timedelta(seconds=11))
-    assert lab.facts("a").risk_known is YES
+    assert lab.facts("a").risk is not None
 
 
 def test_a_worker_that_died_lets_go(lab: Lab) -> None:

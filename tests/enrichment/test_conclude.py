@@ -161,11 +161,61 @@ def test_a_failure_keeps_what_was_known() -> None:
     first = after(minutes(4), answers(record(), audits=read_audits([audit("Add user", -1)])))
     down = Answers(sign_ins_known=FAILED, audits_known=FAILED)
     again = subject(questions=frozenset([Question.SIGN_IN, Question.AUDITS]))
-    found = after(minutes(20), down, about=again, before=first.facts, attempts=1)
+    before = replace(first.facts, risk_known=YES)
+    found = after(minutes(20), down, about=again, before=before, attempts=1)
     assert found.facts.sign_in == first.facts.sign_in
     assert found.facts.audits == first.facts.audits
     assert found.facts.risk_known is YES
     assert found.facts.sign_in_known is FAILED
+
+
+def test_the_risk_is_read_again_until_the_sign_in_is_settled() -> None:
+    first = after(minutes(4), answers(record()))
+    assert (first.facts.risk_known, first.facts.risk) == (PENDING, UserRisk("low"))
+    late = answers(record(), risk=UserRisk("high", "atRisk", ("attackerinTheMiddle",)))
+    found = after(minutes(16), late, before=first.facts, attempts=1)
+    assert (found.facts.risk_known, found.facts.risk) == (YES, late.risk)
+
+
+def test_what_a_detection_may_still_name_is_not_guessed() -> None:
+    about = subject(BY_ADDRESS)
+    detection = {"activityDateTime": stamp(AT), "ipAddress": "203.0.113.7", "requestId": "b"}
+    named = {"detections": read_detections([detection])}
+    # The record that it names is late; another one from the same address is there.
+    found = after(minutes(4), answers(record("a"), **named), about=about)
+    assert (found.sign_in, found.facts.sign_in_known) == (None, PENDING)
+    unread = answers(record("a"), risk=None, risk_known=FAILED)
+    found = after(minutes(9), unread, about=about, before=found.facts, attempts=1)
+    assert (found.sign_in, found.facts.sign_in_known) == (None, PENDING)
+    rows = answers(record("a"), record("b"), **named)
+    found = after(minutes(16), rows, about=about, before=found.facts, attempts=2)
+    assert found.sign_in is not None
+    assert found.sign_in.id == "b"
+
+
+@pytest.mark.parametrize(("hours", "known"), [(-2, UNKNOWN), (-1, YES), (1, YES), (2, UNKNOWN)])
+def test_of_a_sign_in_far_from_the_alert_not_all_was_read(hours: float, known: Known) -> None:
+    facts = after(timedelta(hours=3), answers(record(minutes=60 * hours))).facts
+    assert facts.sign_in is not None
+    assert facts.sign_in_known is known
+
+
+def test_a_second_candidate_that_comes_late_counts() -> None:
+    about = subject(BY_ADDRESS)
+    first = after(minutes(4), answers(record("a")), about=about)
+    assert first.sign_in is not None
+    rows = answers(record("a"), record("b", 2, steps=[PASSWORD]))
+    found = after(minutes(16), rows, about=about, before=first.facts, attempts=1)
+    assert (found.facts.sign_in, found.facts.sign_in_known) == (None, UNKNOWN)
+
+
+def test_of_several_addresses_a_detection_tells_no_request() -> None:
+    both = replace(BY_ADDRESS, addresses=frozenset({"203.0.113.7", "198.51.100.9"}))
+    detection = {"activityDateTime": stamp(AT), "ipAddress": "203.0.113.7", "requestId": "a"}
+    rows = answers(record("a"), detections=read_detections([detection]))
+    found = after(minutes(20), rows, about=subject(both)).facts.sign_in
+    assert found is not None
+    assert found.matched_by is MatchedBy.ADDRESS_AND_TIME
 
 
 def test_a_risk_detection_tells_the_request() -> None:
@@ -183,8 +233,8 @@ def test_a_match_is_kept_when_the_detections_are_not_read_again() -> None:
     detection = {"activityDateTime": stamp(AT), "ipAddress": "203.0.113.7", "requestId": "b"}
     rows = answers(record("a"), record("b"), detections=read_detections([detection]))
     first = after(minutes(4), rows, about=subject(BY_ADDRESS))
-    again = subject(BY_ADDRESS, frozenset([Question.SIGN_IN]))
-    rows = answers(record("a"), record("b"))
+    again = subject(BY_ADDRESS, frozenset([Question.SIGN_IN, Question.RISK]))
+    rows = answers(record("a"), record("b"), risk_known=FAILED)
     found = after(minutes(16), rows, about=again, before=first.facts, attempts=1)
     assert found.facts.sign_in == first.facts.sign_in
     assert found.facts.sign_in_known is YES

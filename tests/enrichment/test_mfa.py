@@ -34,6 +34,9 @@ def said(
         ([PASSWORD, step("Phone call approval", "MFA successfully completed")],
          Verdict(PERFORMED, "call")),
         ([PASSWORD, step("Telepathy", "MFA completed in Azure AD")], Verdict(PERFORMED)),
+        # Whatever is said of the code: what counts is how it came.
+        ([PASSWORD, step("Text message verification code", "")], Verdict(PERFORMED, "text")),
+        ([PASSWORD, step("Email verification code", "")], Verdict(UNKNOWN)),
         ([step("Passkey (device-bound)", "MFA completed in Azure AD")],
          Verdict(PERFORMED, "fido2", True)),
         ([step("FIDO2 security key", "", second=False)], Verdict(PERFORMED, "fido2", True)),
@@ -138,5 +141,26 @@ def test_nothing_malformed_is_a_proof_or_an_error(changes: dict[str, Any]) -> No
 
 @given(st.timedeltas(min_value=timedelta(minutes=11), max_value=timedelta(days=30)))
 def test_a_step_of_another_time_is_never_done_here(ago: timedelta) -> None:
-    old = [step("Mobile app notification", "MFA completed in Azure AD", at=AT - ago)]
-    assert said({**record(), "authenticationDetails": old}).mfa is CLAIMED
+    for one in (
+        step("Mobile app notification", "MFA completed in Azure AD", at=AT - ago),
+        step("Windows Hello for Business", "", second=False, at=AT - ago),
+    ):
+        assert said({**record(), "authenticationDetails": [one]}).mfa is CLAIMED
+
+
+@pytest.mark.parametrize(
+    ("field", "way", "expected"),
+    [
+        ("authenticationProtocol", "deviceCode", CLAIMED),
+        ("authenticationProtocol", "authenticationTransfer", CLAIMED),
+        ("authenticationProtocol", "unknownFutureValue", CLAIMED),
+        ("originalTransferMethod", "deviceCodeFlow", CLAIMED),
+        ("authenticationProtocol", "oAuth2", PERFORMED),
+        ("authenticationProtocol", None, PERFORMED),
+        ("originalTransferMethod", "none", PERFORMED),
+    ],
+)
+def test_who_signs_another_device_in_proves_nothing_of_it(
+    field: str, way: object, expected: Mfa
+) -> None:
+    assert said(record(**{field: way})).mfa is expected

@@ -92,6 +92,26 @@ def test_an_id_that_is_not_there_is_waited_for() -> None:
         assert (found.sign_in, found.is_ambiguous) == (None, False)
 
 
+def test_all_that_is_named_is_waited_for() -> None:
+    for wanted in (
+        Wanted(AT, request_ids=ids("a", "z"), addresses=HERE),
+        Wanted(AT, correlation_ids=ids("c-a", "c-z"), addresses=HERE),
+    ):
+        found = match(read(record("a")), wanted)
+        assert (found.sign_in, found.is_ambiguous) == (None, False)
+
+
+def test_several_addresses_over_some_time_are_several_sign_ins() -> None:
+    there = HERE | {"198.51.100.9"}
+    rows = read(record("a"))
+    assert match(rows, Wanted(AT, addresses=there, until=AT + timedelta(minutes=4))).is_ambiguous
+    for wanted in (
+        Wanted(AT, addresses=there, until=AT + timedelta(minutes=3)),
+        Wanted(AT, addresses=HERE, until=AT + timedelta(hours=4)),
+    ):
+        assert match(rows, wanted).sign_in == rows[0]
+
+
 def test_two_requests_are_no_match() -> None:
     found = match(read(record("a"), record("b")), Wanted(AT, request_ids=ids("a", "b")))
     assert found.is_ambiguous
