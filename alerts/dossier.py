@@ -36,7 +36,7 @@ class Reason:
 class JudgedAlert:
     """What is stored of an alert. `detection`: its scrubbed title. `severity`: 0 unknown to 4 high.
 
-    `addresses`: how many addresses it names.
+    `addresses`, `users`: how many of them it names by now.
     """
 
     id: int
@@ -47,6 +47,7 @@ class JudgedAlert:
     status: str
     facts: AlertFacts
     addresses: int = 0
+    users: int = 1
     techniques: tuple[str, ...] = ()
 
     def risky_operations(self) -> frozenset[str]:
@@ -67,7 +68,8 @@ class Hit:
 class Dossier:
     """One case. `was_touched`: a person has worked on it, here, at Microsoft or in its ticket.
 
-    `has_open_neighbour`: another open case of weight is about the same person, about that time.
+    `has_neighbour`: another case, open and of weight or judged real, is about the same person,
+    about that time.
     `was_reopened`: somebody or something opened it again. `entities`: all pseudonyms of all things
     that its alerts name, with those that every one of its alerts names apart in `shared_entities`.
     `held_growth` and `held_severity`: what it was when it was snoozed or closed.
@@ -83,7 +85,7 @@ class Dossier:
     past: PastVerdicts = field(default_factory=PastVerdicts)
     shared_elsewhere: tuple[SharedTrace, ...] = ()
     hits: tuple[Hit, ...] = ()
-    has_open_neighbour: bool = False
+    has_neighbour: bool = False
     entities: frozenset[uuid.UUID] = frozenset()
     shared_entities: frozenset[uuid.UUID] = frozenset()
     was_touched: bool = False

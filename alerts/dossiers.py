@@ -38,9 +38,13 @@ FROM alerts_case c LEFT JOIN told t ON t.root = c.id WHERE c.id = ANY(%s) ORDER 
 """
 ALERTS = """
 SELECT a.case_id, a.id, a.service_source, a.title, a.category, a.severity, a.status, a.techniques,
-  (SELECT count(*) FROM alerts_alertentity l JOIN alerts_entity e ON e.id = l.entity_id
-   WHERE l.alert_id = a.id AND e.kind = 'ip')
-FROM alerts_alert a WHERE a.case_id = ANY(%s) ORDER BY a.case_id, a.activity_at, a.id
+  n.addresses, n.users
+FROM alerts_alert a CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE e.kind = 'ip') AS addresses,
+    count(*) FILTER (WHERE e.kind = 'user') AS users
+  FROM alerts_alertentity l JOIN alerts_entity e ON e.id = l.entity_id WHERE l.alert_id = a.id
+) AS n
+WHERE a.case_id = ANY(%s) ORDER BY a.case_id, a.activity_at, a.id
 """
 # What a watch of the same person found, whichever of their alerts is watched.
 HITS = """
@@ -59,7 +63,7 @@ WHERE a.case_id = ANY(%s) AND p.at >= a.activity_at - interval '72 hours'
   AND p.at <= a.last_activity_at + interval '72 hours'
 ORDER BY a.case_id, p.at, p.record
 """
-# People of these cases who are named by another one that is open, raised and not small.
+# People of these cases who are named by another one that is open, raised and not small, or real.
 NEIGHBOURS = """
 SELECT DISTINCT a.case_id FROM alerts_alert a
 JOIN alerts_alertentity l ON l.alert_id = a.id AND l.ties
@@ -67,8 +71,9 @@ JOIN alerts_entity e ON e.id = l.entity_id AND e.kind IN ('user', 'mailbox')
 JOIN alerts_alertentity l2 ON l2.entity_id = l.entity_id AND l2.ties
   AND l2.at >= l.at - %s AND l2.at <= l.at + %s
 JOIN alerts_alert b ON b.id = l2.alert_id AND b.case_id <> a.case_id
-JOIN alerts_case o ON o.id = b.case_id AND o.status < 2 AND o.severity >= %s
-  AND o.terms <> '[]' AND o.ticket_after IS NULL
+JOIN alerts_case o ON o.id = b.case_id AND (
+  o.status < 2 AND o.severity >= %s AND o.terms <> '[]' AND o.ticket_after IS NULL
+  OR o.status = 2 AND o.verdict = 'truePositive')
 WHERE a.case_id = ANY(%s) AND lower(a.service_source) = ANY(%s)
 """
 NEAR = timedelta(hours=24)
@@ -111,15 +116,15 @@ def read_cases(case_ids: Sequence[int], *, with_entities: bool) -> list[CaseStat
     evidence = facts_of(ids)
     alerts: dict[int, list[JudgedAlert]] = defaultdict(list)
     facts = {one.alert_id: one for found in evidence.values() for one in found.alerts}
-    for case, key, source, title, category, severity, status, techniques, addresses in run(
-        ALERTS, [ids]
-    ):
+    for row in run(ALERTS, [ids]):
+        case, key, source, title, category, severity, status, techniques, addresses, users = row
         known = facts.get(key) or AlertFacts(key)
         alerts[case].append(
             JudgedAlert(
-                key, source, title, category, severity, status, known, addresses, tuple(techniques)
+                key, source, title, category, severity, status, known, addresses, users,
+                tuple(techniques),
             )
-        )
+        )  # fmt: skip
     hits = _hits(ids)
     busy = {case for (case,) in run(NEIGHBOURS, [NEAR, NEAR, MEDIUM, ids, list(PROVABLE)])}
     every, shared = _entities(ids, alerts) if with_entities else ({}, {})
@@ -144,7 +149,7 @@ def read_cases(case_ids: Sequence[int], *, with_entities: bool) -> list[CaseStat
                 past=evidence[row[0]].past,
                 shared_elsewhere=evidence[row[0]].shared_elsewhere,
                 hits=tuple(hits.get(row[0], ())),
-                has_open_neighbour=row[0] in busy,
+                has_neighbour=row[0] in busy,
                 entities=frozenset(every.get(row[0], ())),
                 shared_entities=frozenset(shared.get(row[0], ())),
             ),

@@ -17,12 +17,12 @@ from alerts.dossier import Dossier, Reason
 from alerts.policy_fields import Value, facts_of, stored
 from alerts.priority import Score, Term, clamp, score
 from alerts.proof import Proof, Standing, prove
+from alerts.verdicts import EXPECTED
 
 WAIT = timedelta(minutes=30)
 """So long after it was opened a case may wait for facts before it gets a ticket. Sign-ins and
 audits are there after a quarter of an hour, mostly; then people have to look."""
 ON, DRY, OFF = "on", "dry", "off"
-EXPECTED = "informationalExpectedActivity"
 
 RAISED, WAITING, SNOOZED = "raised", "waiting", "snoozed"
 CLOSED, SUPPRESSED, WOULD_CLOSE, REOPENED = "closed", "suppressed", "would_close", "reopened"

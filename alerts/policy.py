@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from alerts import verdicts
 from alerts.dossier import SEVERITIES, Reason, sentence_of
 from alerts.policy_fields import FIELDS, Value
 
-VERDICTS = ("truePositive", "informationalExpectedActivity", "falsePositive")
+VERDICTS = tuple(verdicts.VERDICTS)
 CLOSE, SUPPRESS, SNOOZE = "close", "suppress", "snooze"
 RAISE, SET_PRIORITY, TICKET = "raise", "set_priority", "ticket"
 ACTIONS: Mapping[str, str] = {
@@ -55,6 +56,8 @@ class Condition:
     def holds(self, facts: Mapping[str, Value | None]) -> bool:
         """Never while the fact is not known."""
         known = facts.get(self.field)
+        if FIELDS[self.field].kind == "rank" and not known:  # the severity is "unknown"
+            return known is not None and self.value == 0
         return known is not None and _compare(self.operator, known, self.value)
 
 
@@ -189,7 +192,9 @@ def _compare(operator: str, known: Value, value: Value) -> bool:
         theirs = {word.casefold() for word in value}
         if operator == "only":
             return bool(mine) and mine <= theirs
-        return bool(mine & theirs) if operator == "has" else not mine & theirs
+        if operator == "has":
+            return bool(mine & theirs)
+        return "" not in mine and not mine & theirs
     if isinstance(known, frozenset) or isinstance(value, frozenset):
         return False
     if operator == "at_least":
@@ -301,11 +306,6 @@ def _object(given: object, what: str, needed: set[str], allowed: set[str]) -> Ma
     if unknown := sorted(given.keys() - allowed):
         raise BadRule(f"{what} holds something unknown: {unknown[0][:40]}.")
     return given
-
-
-def ends_cases(definition: Definition) -> bool:
-    """Whether the rule can take a case away from people."""
-    return definition.then.action in (CLOSE, SUPPRESS, SNOOZE)
 
 
 def names_of(rules: Sequence[Match]) -> str:

@@ -18,7 +18,8 @@ PILLARS = ("identity", "device", "app", "data", "infrastructure")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`kind`: flag, number, rank (a severity) or words (a set of them, compared without case).
+    """`kind`: flag, number, rank (a severity) or words (a set of them, compared without case; with
+    "" in it where one alert says nothing).
 
     `choices`: the only words that make sense, if that is a closed list.
     """
@@ -30,7 +31,7 @@ class Field:
 
 
 def _known(
-    read: Callable[[JudgedAlert], Known], value: Callable[[Dossier], Value]
+    read: Callable[[JudgedAlert], Known], value: Callable[[Dossier], Value | None]
 ) -> Callable[[Dossier], Value | None]:
     """The value, if the question was answered for each alert of the case, and it has some."""
 
@@ -41,7 +42,7 @@ def _known(
     return known
 
 
-def _of_sign_ins(value: Callable[[Dossier], Value]) -> Callable[[Dossier], Value | None]:
+def _of_sign_ins(value: Callable[[Dossier], Value | None]) -> Callable[[Dossier], Value | None]:
     return _known(lambda alert: alert.facts.sign_in_known, value)
 
 
@@ -53,11 +54,11 @@ def _every_sign_in(name: str) -> Callable[[Dossier], Value | None]:
         is_complete = len(found) == len(dossier.alerts) and None not in found
         return all(found) if found and is_complete else None
 
-    return read
+    return _known(lambda alert: alert.facts.sign_in_known, read)
 
 
 def _words(dossier: Dossier, name: str) -> frozenset[str]:
-    return frozenset(str(value) for alert in dossier.alerts if (value := getattr(alert, name)))
+    return frozenset(str(getattr(alert, name)) for alert in dossier.alerts)
 
 
 def _risk_levels(dossier: Dossier) -> frozenset[str]:
@@ -68,7 +69,7 @@ FIELDS: Mapping[str, Field] = {
     "severity": Field("rank", "severity", lambda d: d.severity, SEVERITIES),
     "detections": Field("words", "detections", lambda d: _words(d, "detection")),
     "sources": Field("words", "products", lambda d: d.sources),
-    "categories": Field("words", "attack stages", lambda d: d.categories),
+    "categories": Field("words", "attack stages", lambda d: _words(d, "category")),
     "techniques": Field(
         "words",
         "techniques",
@@ -99,7 +100,7 @@ FIELDS: Mapping[str, Field] = {
     "methods": Field(
         "words",
         "methods of MFA",
-        _of_sign_ins(lambda d: frozenset(one.method for one in d.sign_ins() if one.method)),
+        _of_sign_ins(lambda d: frozenset(one.method for one in d.sign_ins())),
     ),
     "signed_in": Field("flag", "every sign-in succeeded", _every_sign_in("succeeded")),
     "managed_device": Field(
@@ -111,7 +112,7 @@ FIELDS: Mapping[str, Field] = {
     "countries": Field(
         "words",
         "countries of the sign-ins",
-        _of_sign_ins(lambda d: frozenset(one.country for one in d.sign_ins() if one.country)),
+        _of_sign_ins(lambda d: frozenset(one.country for one in d.sign_ins())),
     ),
     "prompts": Field(
         "number",
@@ -150,7 +151,7 @@ def facts_of(dossier: Dossier) -> dict[str, Value | None]:
 def stored(facts: Mapping[str, Value | None]) -> dict[str, object]:
     """The same as JSON: sets as sorted lists; without the entities, which the case has anyway."""
     return {
-        name: sorted(value) if isinstance(value, frozenset) else value
+        name: sorted(filter(None, value)) if isinstance(value, frozenset) else value
         for name, value in facts.items()
         if name != "entities"
     }

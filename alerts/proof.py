@@ -140,7 +140,10 @@ CASE_CONDITIONS: Mapping[str, tuple[Callable[[Dossier], bool], str]] = {
     "reopened": (lambda d: not d.was_reopened, "The case was opened again."),
     "ticketed": (lambda d: not d.has_ticket, "A ticket was opened, so people know of it."),
     "no_alerts": (lambda d: bool(d.alerts), "The case has no alerts."),
-    "severity": (lambda d: d.severity < HIGH, "The severity is high."),
+    "severity": (
+        lambda d: d.severity < HIGH and all(alert.severity for alert in d.alerts),
+        "The severity is high, or not known.",
+    ),
     "vip": (lambda d: not d.is_vip, "A VIP is concerned."),
     "crown_jewel": (lambda d: not d.is_crown_jewel, "A crown jewel is concerned."),
     "several_users": (_one_user, "The alerts are not all about one and the same user."),
@@ -149,8 +152,8 @@ CASE_CONDITIONS: Mapping[str, tuple[Callable[[Dossier], bool], str]] = {
         "Its token, session, device or address is in another open case.",
     ),
     "neighbour": (
-        lambda d: not d.has_open_neighbour,
-        "Another open case is about the same person, about that time.",
+        lambda d: not d.has_neighbour,
+        "Another case, open or real, is about the same person, about that time.",
     ),
     "watch": (lambda d: not d.hits, "A risky directory change followed."),
     "past_real": (_past_is_clean, "The same was real before, for the same person or thing."),
@@ -215,7 +218,7 @@ ALERT_CONDITIONS: Mapping[str, tuple[Callable[[JudgedAlert], bool], str]] = {
         "Somebody works on an alert at Microsoft, or its state is not known.",
     ),
     "user_count": (
-        lambda alert: alert.facts.user_count == 1 or _is_unasked(alert),
+        lambda alert: alert.users <= 1 and (alert.facts.user_count == 1 or _is_unasked(alert)),
         "An alert names no user, or several.",
     ),
     "sign_in": (_answered("sign_in"), "The very sign-in could not be found."),

@@ -26,7 +26,7 @@ from alerts.policy import (
 )
 from alerts.policy_fields import FIELDS, facts_of
 from enrichment.facts import AssetMark, Known
-from tests.alerts.judgement_lab import NOW, PROVEN
+from tests.alerts.judgement_lab import FINE, NOW, PROVEN
 from tests.alerts.test_proof import ALERT, CASE, USER
 
 LOW = {"field": "severity", "operator": "at_most", "value": "low"}
@@ -153,6 +153,35 @@ def test_words_are_compared_without_case(operator: str, value: list[str], holds:
 def test_nothing_is_not_only_something() -> None:
     found = rule(CLOSE, is_("countries", "only", ["CH"]))
     assert not found.definition.when.holds({"countries": frozenset()})
+
+
+def test_what_one_alert_does_not_say_is_neither_only_nor_lacking() -> None:
+    unsaid = replace(ALERT, category="", facts=replace(PROVEN, sign_in=replace(FINE, country="")))
+    facts = facts_of(replace(CASE, alerts=(ALERT, unsaid)))
+    for name, value in (("countries", "CH"), ("categories", "InitialAccess")):
+        holds = {
+            operator: rule(CLOSE, is_(name, operator, [value])).definition.when.holds(facts)
+            for operator in ("has", "only")
+        }
+        assert holds == {"has": True, "only": False}
+        lacks = rule(CLOSE, is_(name, "lacks", ["XX"])).definition.when
+        assert not lacks.holds(facts)
+        assert lacks.holds(facts_of(CASE))
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "holds"),
+    [("at_most", "low", False), ("at_most", "unknown", True), ("equals", "unknown", True)],
+)
+def test_an_unknown_severity_is_not_a_low_one(operator: str, value: str, holds: bool) -> None:
+    found = rule(CLOSE, is_("severity", operator, value)).definition.when
+    assert found.holds(facts_of(replace(CASE, severity=0))) is holds
+
+
+def test_a_sign_in_that_may_still_change_holds_for_no_rule() -> None:
+    pending = replace(PROVEN, sign_in_known=Known.PENDING)
+    facts = facts_of(replace(CASE, alerts=(replace(ALERT, facts=pending),)))
+    assert [facts[name] for name in ("signed_in", "phishing_resistant", "methods")] == [None] * 3
 
 
 def test_a_rule_closes_and_says_why() -> None:

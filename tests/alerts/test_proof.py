@@ -61,7 +61,7 @@ SPOILED = {
         CASE, alerts=(ALERT, replace(ALERT, facts=replace(PROVEN, user=uuid.UUID(int=1))))
     ),
     "seen_elsewhere": replace(CASE, shared_elsewhere=(SharedTrace(1, TraceKind.TOKEN, 2),)),
-    "neighbour": replace(CASE, has_open_neighbour=True),
+    "neighbour": replace(CASE, has_neighbour=True),
     "watch": replace(CASE, hits=(Hit("mfa_method_added", DAY),)),
     "past_real": replace(CASE, past=PastVerdicts(same_entity=Verdicts(true_positive=1))),
     "detection": with_alert(detection="Anomalous Token"),
@@ -138,6 +138,15 @@ def test_two_addresses_need_the_sign_in_by_its_id() -> None:
     assert prove(replace(CASE, alerts=(ALERT, travel))).standing is Standing.PROVEN
     home = replace(travel, facts=replace(PROVEN, sign_in=replace(guessed, request=uuid.uuid4())))
     assert prove(replace(CASE, alerts=(ALERT, home))).standing is Standing.REFUSED
+
+
+def test_a_severity_that_nobody_knows_could_be_high() -> None:
+    other = replace(ALERT, id=2, severity=0)
+    assert prove(replace(CASE, alerts=(ALERT, other))).reasons[0].code == "severity"
+
+
+def test_a_second_user_who_is_named_later_counts() -> None:
+    assert prove(with_alert(users=2)).reasons[0].code == "user_count"
 
 
 def test_one_alert_that_is_not_proven_spoils_the_case() -> None:
