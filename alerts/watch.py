@@ -22,7 +22,6 @@ from alerts.content import read_content
 from alerts.dossier import TAME
 from alerts.proof import PROVABLE
 from alerts.refresh import publish
-from alerts.rejudge import judge_again
 from alerts.reopening import reopen, tell
 from alerts.rows import as_json, run
 from alerts.subjects import asked_about
@@ -100,6 +99,8 @@ CASES = """
 SELECT w.id, c.id, c.status FROM alerts_watch w JOIN alerts_alert a ON a.id = w.alert_id
 JOIN alerts_case c ON c.id = a.case_id WHERE w.id = ANY(%s)
 """
+# A decision that was thought out without the hit must not be applied any more: see alerts.decide.
+TOUCH = "UPDATE alerts_case SET judge_at = 'epoch', changed_at = now() WHERE id = ANY(%s)"
 RESOLVED = 2
 
 
@@ -149,7 +150,10 @@ def run_watches(
     try:
         found = reading.everybody(READS_A_PERSON * len(watches))
         if found is None:
-            found = reading.each(_subjects(tenant, graph, watches, pseudonymiser))
+            named = _subjects(tenant, graph, watches, pseudonymiser)
+            found = reading.each(named) if named is not None else None
+        if found is None:
+            found = reading.everybody() or []
     except ApiError as err:
         logger.warning("watch failed tenant_id=%s kind=%s", tenant.pk, type(err).__name__)
         _put_off(tenant, watches, err, now)
@@ -170,8 +174,8 @@ class _Reading:
         self._since, self._until = since, until
         self.reads = 0
 
-    def everybody(self, most: int) -> list[object] | None:
-        """All audits of the directory; None once that has cost as much as asking for each."""
+    def everybody(self, most: int | None = None) -> list[object] | None:
+        """All audits of the directory; None once that has cost `most`, as asking for each would."""
         documents: list[object] = []
         pages = directory_audit_pages(
             self._graph, since=self._since, until=self._until, page_size=PAGE_SIZE
@@ -179,13 +183,16 @@ class _Reading:
         for page in pages:
             self.reads += 1
             documents += (one for one in page if _is_worth_it(one))
-            if self.reads >= most and len(page) >= PAGE_SIZE:
+            if most is not None and self.reads >= most and len(page) >= PAGE_SIZE:
                 return None
         self.reads = max(self.reads, 1)
         return documents
 
-    def each(self, people: Mapping[str, str]) -> list[object]:
-        """The audits by and to each person. `people`: object id, or "", by principal name."""
+    def each(self, people: Mapping[str, str]) -> list[object] | None:
+        """The audits by and to each person; None if somebody has more than can be read so.
+
+        `people`: object id, or "", by principal name.
+        """
         requests: list[BatchRequest] = []
         for number, (upn, user_id) in enumerate(people.items()):
             span = {"since": self._since, "until": self._until}
@@ -197,6 +204,8 @@ class _Reading:
         for answer in read_many(self._graph, requests).values():
             if isinstance(answer, ApiError):
                 raise answer
+            if answer.get("@odata.nextLink"):
+                return None
             value = answer.get("value")
             documents += value if isinstance(value, list) else ()
         return documents
@@ -220,17 +229,21 @@ def _people(watches: Sequence[_Watch]) -> dict[int, set[uuid.UUID]]:
 
 def _subjects(
     tenant: Tenant, graph: Graph, watches: Sequence[_Watch], pseudonymiser: Pseudonymiser
-) -> dict[str, str]:
-    """Who is watched, by name, for the length of one reading: from the alerts at Microsoft."""
+) -> dict[str, str] | None:
+    """Who is watched, by name, for the length of one reading: from the alerts at Microsoft. None
+    if one of them does not tell any more.
+    """
     with scope(tenant):
         keys = dict(run(PROVIDER_IDS, [[one.alert_id for one in watches]]))
     content = read_content(graph, list(keys.values()), {})
     found: dict[str, str] = {}
     for alert_id, provider_id in keys.items():
-        if provider_id in content:
-            subject = asked_about(alert_id, content[provider_id], pseudonymiser).subject
-            if subject is not None:
-                found[subject.upn or subject.user_id] = subject.user_id
+        if provider_id not in content:
+            return None
+        subject = asked_about(alert_id, content[provider_id], pseudonymiser).subject
+        if subject is None:
+            return None
+        found[subject.upn or subject.user_id] = subject.user_id
     return found
 
 
@@ -309,6 +322,6 @@ def _raise_cases(tenant_id: int, operations: Mapping[int, Sequence[str]]) -> int
     found = {case: {"operations": sorted(names)} for case, names in by_case.items()}
     opened = reopen({case: found[case] for case in closed}, "watch") if closed else set()
     tell([(case, "watch_hit", facts) for case, facts in found.items()])
-    judge_again(by_case)
+    run(TOUCH, [sorted(by_case)])
     publish(tenant_id, by_case)
     return len(opened)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alerts import decide as shell
 from alerts.decide import decide
 from alerts.judge import Settings
 from alerts.models import Alert, Case, CaseEvent, Decision, Watch, WatchHit
@@ -111,6 +112,36 @@ def test_a_busy_directory_is_asked_for_each_person(lab: Lab) -> None:
     lab.has("audits", *noise, audit("Add member to role", "admin", "anna", AT + HOUR / 4))
     found = watch(lab, NOW)
     assert (found.hits, found.reads) == (1, 4)
+
+
+def test_no_noise_of_the_person_hides_a_change(lab: Lab) -> None:
+    odd_sign_ins(lab, "anna")
+    noise = [
+        audit("Update user", "anna", f"x{number}", AT + HOUR / 3 + timedelta(microseconds=number))
+        for number in range(2100)
+    ]
+    lab.has("audits", *noise, audit("Add member to role", "anna", "ben", AT + HOUR / 4))
+    assert watch(lab, NOW).hits == 1
+
+
+def test_a_hit_wins_over_a_decision_without_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd_sign_ins(lab, "anna")
+    with scope(lab.tenant):
+        before = {"judge_at": NOW, "changed_at": NOW - HOUR}
+        Case.objects.update(status=0, closed_by="", verdict="", **before)
+    lab.has("audits", audit("Add member to role", "admin", "anna", AT + HOUR / 4))
+    think, found = shell.judge, list[Watched]()
+
+    def slow(*given: Any) -> Any:
+        judged = think(*given)
+        if not found:
+            found.append(watch(lab, NOW))
+        return judged
+
+    monkeypatch.setattr(shell, "judge", slow)
+    decide(lab.tenant, NOW, NO_RULES)
+    assert found[0].hits == 1
+    assert case_of(lab, "anna").is_open
 
 
 def test_it_ends_after_72_hours_and_a_late_log(lab: Lab) -> None:
