@@ -51,6 +51,8 @@ FROM json_to_recordset(%s::json) AS x(later bigint, first bigint)
 WHERE a.id = x.later AND a.duplicate_of_id IS DISTINCT FROM x.first
 """
 GROWN = "UPDATE alerts_case SET growth = growth + 1 WHERE id = ANY(%s)"
+# Whether a case is still proven harmless with what joined it is judged anew (alerts.judge).
+GROWN_IF_PROVEN = f"{GROWN} AND closed_by = 'proof'"
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ def _absorb(known: Known, links: list[Link], grown: Grown) -> set[int]:
     if not joins:
         return set()
     known.read_entities(link for _, link in joins.values())
+    grown.touched.update(known.case_of[other] for other, _ in joins.values())
+    run(GROWN_IF_PROVEN, [sorted(grown.touched)])
     rows = [
         {
             "a": key,
@@ -153,7 +157,6 @@ def _absorb(known: Known, links: list[Link], grown: Grown) -> set[int]:
     ]
     run(JOIN, [as_json(rows)])
     write_events({"c": row["c"], "k": "overlap", "f": {"alerts": [row["a"]]}} for row in rows)
-    grown.touched.update(known.case_of[other] for other, _ in joins.values())
     known.absorbed_links = [link for _, link in joins.values()]
     return set(joins)
 

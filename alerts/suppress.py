@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from alerts.judge import Suppressed
 from alerts.models import Alert, Case, CaseEvent, EntityKey, Suppression
+from alerts.models.case import AT_ONCE
 from alerts.refresh import publish
 from alerts.rejudge import judge_all_again
 from alerts.rules import LONGEST_REASON, Refused, check_text
@@ -125,7 +126,7 @@ def _hold(
         case.snoozed_until = until
         if until is not None:
             case.snoozed_growth, case.snoozed_severity = case.growth, case.severity
-        case.judge_at = until
+        case.judge_at = AT_ONCE
         case.version += 1
         case.changed_at = Now()
         changed.append(case)

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from alerts import triage
 from alerts.models import Case, CaseEvent, Decision
 from alerts.refresh import summarise
-from alerts.suppress import NewSuppression, snooze, suppress
+from alerts.suppress import NewSuppression, snooze, suppress, wake
 from csc_portal.rebuild import compare
 from enrichment.facts import AlertFacts, Known, Mfa, Prompts
 from tenants.models import QueueEntry, Tenant
 from tenants.pseudonyms import Pseudonymiser
 from tenants.scope import scope
-from tests.alerts.documents import alert, user
+from tests.alerts.documents import address, alert, user
 from tests.alerts.judgement_lab import FINE, NOW, PROVEN, decide, hours, know, take
 
 UNKNOWN = AlertFacts(0, PROVEN.user, 1, sign_in_known=Known.UNKNOWN)
@@ -189,6 +189,38 @@ def test_a_redelivery_leaves_it_closed(qa: Tenant, one: Case, pseudonymiser: Pse
     assert Decision.objects.count() == 1
 
 
+def test_a_real_case_about_the_person_speaks_against_it(
+    qa: Tenant, one: Case, pseudonymiser: Pseudonymiser
+) -> None:
+    (real,) = take(
+        qa, pseudonymiser, alert("b", user("anna"), hours=-3, title="Suspicious inbox rule")
+    )
+    triage.resolve(qa.pk, {real.pk: real.version}, actor_id=7, verdict="truePositive")
+    know("a")
+    assert decide(qa, NOW).closed == 0
+    assert now_is(one).is_open
+
+
+@pytest.mark.parametrize(
+    ("title", "is_open"),
+    [("Activity from suspicious IP addresses", True), ("Impossible travel activity", False)],
+)
+def test_a_report_of_the_same_that_is_not_proven_opens_it(
+    qa: Tenant, pseudonymiser: Pseudonymiser, title: str, is_open: bool
+) -> None:
+    with scope(qa):
+        seen = [user("anna"), address("198.51.100.7")]
+        (case,) = take(qa, pseudonymiser, alert("a", *seen))
+        know("a")
+        decide(qa, NOW)
+        other = "microsoftDefenderForCloudApps"
+        told = alert("b", *seen, hours=0.2, title=title, serviceSource=other, detectionSource=other)
+        assert take(qa, pseudonymiser, told) == [case], "it joins the closed case"
+        know("b")
+        decide(qa, NOW)
+        assert now_is(case).is_open is is_open
+
+
 def test_suppressed_is_closed_and_seen(qa: Tenant, one: Case) -> None:
     know("a", UNKNOWN)
     new = NewSuppression(
@@ -251,6 +283,17 @@ def test_snoozed_comes_back_in_time(qa: Tenant, one: Case) -> None:
     assert now_is(one).snoozed_until is None
     assert QueueEntry.objects.get().snoozed_until is None
     assert CaseEvent.objects.filter(case=one, kind="woken").count() == 1
+
+
+def test_a_woken_case_gets_its_ticket_at_once(qa: Tenant, one: Case) -> None:
+    know("a", UNKNOWN)
+    version, until = now_is(one).version, NOW + hours(4)
+    snooze(qa.pk, {one.pk: version}, actor_id=7, until=until, reason="Asked the customer", now=NOW)
+    decide(qa, NOW)
+    assert now_is(one).ticket_after == until
+    wake(qa.pk, {one.pk: one.version}, actor_id=7)
+    decide(qa, NOW)
+    assert now_is(one).ticket_after is None
 
 
 @pytest.mark.parametrize("more", [{"severity": "high"}, {"title": "Atypical travel"}])
