@@ -61,6 +61,11 @@ class AlertRow:
     def provider_id(self) -> str:
         return str(self.columns["provider_id"])
 
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """Of two rows of one alert the greater counts, as in `alerts.ingest`."""
+        return (self.updated_at, str(self.columns["fingerprint"]))
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -83,13 +88,14 @@ class Prepared:
 
 
 def prepare_page(documents: Iterable[object], pseudonymiser: Pseudonymiser) -> Prepared:
-    """Every document for itself; of two with one id the newer counts."""
-    newest: dict[str, AlertRecord] = {}
+    """Every document for itself; of two with one id the one counts that the database would keep."""
+    newest: dict[str, tuple[AlertRecord, AlertRow]] = {}
     rejected = []
     repeated = 0
     for document in documents:
         try:
             record = normalise(document)
+            row = prepare(record, pseudonymiser)
         except Unreadable as err:
             rejected.append(reject(document, err, pseudonymiser))
             continue
@@ -99,10 +105,11 @@ def prepare_page(documents: Iterable[object], pseudonymiser: Pseudonymiser) -> P
             continue
         earlier = newest.get(record.provider_id)
         repeated += earlier is not None
-        if earlier is None or record.updated_at >= earlier.updated_at:
-            newest[record.provider_id] = record
-    rows = tuple(prepare(record, pseudonymiser) for record in newest.values())
-    return Prepared(rows, tuple(rejected), newest, repeated)
+        if earlier is None or earlier[1].order <= row.order:
+            newest[record.provider_id] = (record, row)
+    rows = tuple(row for _, row in newest.values())
+    records = {key: record for key, (record, _) in newest.items()}
+    return Prepared(rows, tuple(rejected), records, repeated)
 
 
 def prepare(record: AlertRecord, pseudonymiser: Pseudonymiser) -> AlertRow:
@@ -171,6 +178,13 @@ def reject(document: object, err: Unreadable, pseudonymiser: Pseudonymiser) -> R
         given = provider_id(document.get("id") if is_alert else None)  # type: ignore[attr-defined]
     except Unreadable:
         # Keyed, because a short document could be guessed from a bare hash.
-        digest = pseudonymiser.pseudonym("document", repr(document))
+        digest = pseudonymiser.pseudonym("document", _written_out(document))
         return Rejected(f"document:{digest}", False, err.field, err.problem)
     return Rejected(given, True, err.field, err.problem)
+
+
+def _written_out(document: object) -> str:
+    try:
+        return repr(document)
+    except RecursionError:  # one row stands for all of these
+        return "nested without end"

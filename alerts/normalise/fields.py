@@ -103,9 +103,11 @@ def leaves(
             elif not value:
                 continue
             elif type(value) is dict:
-                stack.append(value.items())
-                if field in _FREE_KEYS:
+                if field in _FREE_KEYS:  # so are those of objects within
                     found.update(value)
+                    stack.append([(field, inner) for inner in value.values()])
+                else:
+                    stack.append(value.items())
             elif type(value) is list:
                 stack.append([(field, item) for item in value])
             elif len(number := text(value)) >= _SHORTEST_ID:

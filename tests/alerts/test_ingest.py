@@ -70,6 +70,21 @@ def test_two_documents_with_one_id_on_a_page(qa, take):
     assert (counts.fetched, counts.new, counts.duplicate) == (2, 1, 1)
 
 
+def test_of_two_with_one_time_the_same_one_counts_in_any_order(qa, pseudonymiser):
+    pair = [alert("a1", user("anna")), alert("a1", user("anna"), severity="high")]
+    one, other = (prepare_page(page, pseudonymiser).alerts for page in (pair, pair[::-1]))
+    assert len(one) == 1
+    assert one == other
+
+
+def test_a_document_without_end_is_set_aside(qa, take):
+    deep: object = "x"
+    for _ in range(1010):  # orjson reads 1,024
+        deep = [deep]
+    counts = take(alert("a1", user("anna")), {"id": None, "evidence": deep})
+    assert (counts.new, counts.quarantined) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -317,7 +317,7 @@ def test_sensitive_is_every_text_that_may_name_something() -> None:
         BASE
         | {
             "assignedTo": "boss@contoso.com",
-            "additionalData": {"Key Of Anna": {"deep": ["Anna S", 11161]}},
+            "additionalData": {"Key Of Anna": {"Key Of Bert": ["Anna S", 11161]}},
             "comments": [{"comment": "ask bob", "createdByDisplayName": "Carol"}],
             "somethingNew": {"who": "Dora"},
             "evidence": [
@@ -336,6 +336,7 @@ def test_sensitive_is_every_text_that_may_name_something() -> None:
     assert record.sensitive >= {
         "boss@contoso.com",
         "Key Of Anna",
+        "Key Of Bert",
         "Anna S",
         "11161",
         "ask bob",
