@@ -14,7 +14,7 @@ from alerts.correlate import RULES, Link, Rules, incident_links, links_of, pairs
 from alerts.merging import link_chains, merge_rows, write_events
 from alerts.neighbours import Known, find_known
 from alerts.overlap_classes import classifier
-from alerts.placing import Apart, Group, Home, group, settle
+from alerts.placing import Apart, Group, Home, group, settle, united
 from alerts.reasons import Facts, facts_of
 from alerts.rows import as_json, run
 
@@ -223,6 +223,7 @@ class _Page:
                             for row in run(CHAIN_DOWN, [list(found.cases)])
                         }
                     )
+            busy = united(busy)
             sizes = dict(run(SIZES, [sorted({case for found in busy for case in found.cases})]))
         return [homes for found in busy if (homes := settle(found, placed, sizes, most))]
 

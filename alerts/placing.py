@@ -87,6 +87,19 @@ def group(
     return list({id(found): found for found in homes.values()}.values()), best
 
 
+def united(groups: Iterable[Group]) -> list[Group]:
+    """The groups, those that share a case made one: by a chain, two may lead to the same."""
+    found: list[Group] = []
+    for one in groups:
+        for other in [other for other in found if other.cases.keys() & one.cases.keys()]:
+            found.remove(other)
+            for case, link in other.cases.items():
+                one.cases[case] = one.cases.get(case) or link
+            one.alerts |= other.alerts
+        found.append(one)
+    return found
+
+
 def _join(one: Group, other: Group, link: Link) -> None:
     """Make `other` part of `one`. Of their oldest cases the younger has the link as its reason."""
     if one.cases and other.cases:

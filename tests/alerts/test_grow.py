@@ -323,6 +323,23 @@ def test_an_alert_that_bridges_two_full_cases_links_them(qa, take):
     assert max(Case.objects.values_list("alert_count", flat=True)) == 3
 
 
+def test_two_groups_that_lead_to_one_case_do_not_overfill_it(qa, take):
+    small = replace(RULES, most_alerts=2)
+    take(
+        alert("a1", user("anna"), device("pc1")), alert("a2", user("anna"), device("pc1")),
+        rules=small,
+    )  # fmt: skip
+    take(alert("a3", user("anna"), device("pc9"), hours=0.1, title="B"), rules=small)
+    assert one("a3").case.continues == one("a1").case
+    take(
+        alert("x", device("pc1"), hours=0.2, title="C"),
+        alert("y", device("pc9"), hours=0.2, title="D"),
+        rules=small,
+    )
+    assert sorted(Case.objects.values_list("alert_count", flat=True)) == [1, 2, 2]
+    assert len(families()) == 1
+
+
 # --- any order ------------------------------------------------------------------------------------
 
 
