@@ -130,12 +130,6 @@ def refresh_groups(
     return sum(_refresh(tenant, graph, one, pseudonymiser, now) for one in due)
 
 
-def next_refresh() -> datetime | None:
-    """When a group is to be read next. Inside the scope."""
-    due = AssetClass.objects.filter(refresh_at__isnull=False).order_by("refresh_at")
-    return due.values_list("refresh_at", flat=True).first()
-
-
 def _refresh(
     tenant: Tenant, graph: Graph, found: AssetClass, pseudonymiser: Pseudonymiser, now: datetime
 ) -> bool:

@@ -152,13 +152,3 @@ def seen_with(entity_id: int, kinds: Sequence[str] | None = None, limit: int = 1
     wanted = None if kinds is None else list(kinds)
     rows = run(SEEN_WITH, [entity_id, entity_id, wanted, wanted, limit])
     return [Link(*row) for row in rows]
-
-
-def devices_of(user_entity_id: int, limit: int = 100) -> list[Link]:
-    """Which workstations a person used."""
-    return seen_with(user_entity_id, ("device", "iot_device"), limit)
-
-
-def users_of(entity_id: int, limit: int = 100) -> list[Link]:
-    """Who used a device, an app or data."""
-    return seen_with(entity_id, ("user",), limit)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alerts.correlate import Link
+from alerts.dossier import sentence_of
 from alerts.overlap import OverlapClass
 from tenants.pseudonyms import label
 
@@ -68,7 +69,7 @@ def sentence(
         return "Moved here by hand."
     if by == "incident":
         return f"Microsoft put both into incident {facts.get('incident', '')}."
-    shared = _listed([_thing(term, name) for term in facts.get("terms", [])])
+    shared = sentence_of([_thing(term, name) for term in facts.get("terms", [])])
     apart = _duration(int(facts.get("gap_s", 0)))
     if by == "overlap":
         return _overlap(facts, shared, apart, product)
@@ -94,12 +95,6 @@ def _overlap(
 def _thing(term: Sequence[Any], name: Callable[[str, uuid.UUID], str]) -> str:
     kind, pseudonym = str(term[0]), uuid.UUID(str(term[1]))
     return name(KINDS.get(kind, kind), pseudonym)
-
-
-def _listed(words: list[str]) -> str:
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _duration(seconds: int) -> str:

@@ -10,21 +10,12 @@ from collections.abc import Iterable
 from alerts.rows import run
 
 OF_CASES = "UPDATE alerts_case SET judge_at = 'epoch' WHERE id = ANY(%s)"
-OF_ALERTS = """
-UPDATE alerts_case SET judge_at = 'epoch' WHERE id IN (
-  SELECT case_id FROM alerts_alert WHERE id = ANY(%s))
-"""
 ALL_OPEN = "UPDATE alerts_case SET judge_at = 'epoch' WHERE status < 2"
 
 
 def judge_again(case_ids: Iterable[int]) -> None:
     """These cases."""
     run(OF_CASES, [sorted(case_ids)])
-
-
-def judge_alerts_again(alert_ids: Iterable[int]) -> None:
-    """The cases of these alerts."""
-    run(OF_ALERTS, [sorted(alert_ids)])
 
 
 def judge_all_again() -> None:

@@ -15,8 +15,6 @@ _PHASES: tuple[tuple[str, str], ...] = (
     ("spread", "Discovery LateralMovement Collection CommandAndControl"),
     ("goal", "Exfiltration DataLossPrevention Impact Ransomware"),
 )  # fmt: skip
-PHASES = ("", *(name for name, _ in _PHASES))
-"""By number, as `phase_of` gives it; 0 is unknown."""
 _BY_CATEGORY = {
     category.casefold(): number
     for number, (_, categories) in enumerate(_PHASES, 1)

@@ -12,7 +12,7 @@ from alerts.ingest import store_page
 from alerts.judge import Settings
 from alerts.models import Alert, AlertFact, Case
 from alerts.prepare import prepare_page
-from alerts.rejudge import judge_alerts_again
+from alerts.rejudge import judge_again
 from alerts.suppress import suppressions_now
 from enrichment.facts import AlertFacts, Known, MatchedBy, Mfa, SignInFacts, UserRisk
 from enrichment.stored import to_json
@@ -59,7 +59,7 @@ def know(key: str, facts: AlertFacts = PROVEN) -> None:
     AlertFact.objects.update_or_create(
         alert=alert, defaults={"facts": to_json(replace(facts, alert_id=alert.pk))}
     )
-    judge_alerts_again([alert.pk])
+    judge_again([alert.case_id])
 
 
 def decide(tenant: Tenant, now: datetime) -> Decided:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alerts.links import devices_of, forget_old_sources, link_sign_ins, seen_with, users_of
+from alerts.links import forget_old_sources, link_sign_ins, seen_with
 from alerts.live_user import NOBODY, read_user
 from alerts.models import EntityKey, EntityLink, LinkSource
 from enrichment.sign_ins import read_sign_ins
@@ -66,9 +66,9 @@ def test_alerts_and_sign_ins_count_once_each(lab: Lab) -> None:
     assert shown(lab, *anna)["device"] == 3, "the same sign-in again"
     lab.enrich(lab.take(odd("b", "ben", workstation(), at=AT + timedelta(hours=3))))
     with scope(lab.tenant):
-        users = users_of(entity(lab, *pc))
+        users = seen_with(entity(lab, *pc), ("user",))
         assert [one.count for one in users] == [3, 1]
-        (own,) = devices_of(entity(lab, *anna))
+        (own,) = seen_with(entity(lab, *anna), ("device",))
         assert (own.first_at, own.last_at) == (AT - timedelta(hours=1), AT)
         assert own.is_entity
 
@@ -79,7 +79,7 @@ def test_an_alert_that_names_more_later_adds_only_that(lab: Lab) -> None:
     more = odd("a", "anna", workstation(), device("server"))
     lab.enrich(lab.take({**more, "lastUpdateDateTime": later.isoformat()}))
     with scope(lab.tenant):
-        found = devices_of(entity(lab, "user", f"oid:{oid('anna')}"))
+        found = seen_with(entity(lab, "user", f"oid:{oid('anna')}"), ("device",))
     assert [one.count for one in found] == [1, 1]
 
 
@@ -99,7 +99,7 @@ def test_after_a_rotation_a_pair_stays_one(lab: Lab, qa: Tenant) -> None:
     document = odd("b", "anna", request_of("r2"), workstation(), at=AT + timedelta(minutes=5))
     lab.enrich(lab.take(document))
     with scope(qa):
-        (own,) = devices_of(entity(lab, "user", f"oid:{oid('anna')}"))
+        (own,) = seen_with(entity(lab, "user", f"oid:{oid('anna')}"), ("device",))
     assert own.count == 4, "two alerts, two sign-ins"
 
 
