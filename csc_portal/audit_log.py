@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -42,16 +42,17 @@ class Wanted:
     action: str = ""
     since: str = ""
     until: str = ""
+    zone: tzinfo = field(default=UTC, compare=False)
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     def query(self) -> str:
         """The filter as a query string; "" for none."""
-        names = [f.name for f in fields(self) if f.name != "problems"]
+        names = [f.name for f in fields(self) if f.name not in {"zone", "problems"}]
         return urlencode([(name, getattr(self, name)) for name in names if getattr(self, name)])
 
 
-def parse(query: QueryDict) -> Wanted:
-    """Never raises; what is no time becomes a problem."""
+def parse(query: QueryDict, zone: tzinfo = UTC) -> Wanted:
+    """Never raises; what is no time becomes a problem. A time without a zone is of `zone`."""
     texts = {
         name: query.get(name, "").replace("\0", "").strip()[:LONGEST]
         for name in ("who", "action", "since", "until")
@@ -59,15 +60,15 @@ def parse(query: QueryDict) -> Wanted:
     problems = tuple(
         f"'{name}' is no time. Write it as 2026-11-20T08:00."
         for name in ("since", "until")
-        if texts[name] and _time(texts[name]) is None
+        if texts[name] and _time(texts[name], zone) is None
     )
-    return Wanted(**texts, problems=problems)
+    return Wanted(**texts, zone=zone, problems=problems)
 
 
-def _time(text: str) -> datetime | None:
+def _time(text: str, zone: tzinfo) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -145,7 +146,7 @@ def _condition(reader: Reader, wanted: Wanted) -> Q:
         met &= _by(wanted.who, reader.own_people)
     if wanted.action:
         met &= Q(action=wanted.action)
-    since, until = _time(wanted.since), _time(wanted.until)
+    since, until = (_time(text, wanted.zone) for text in (wanted.since, wanted.until))
     if since:
         met &= Q(at__gte=since)
     if until:

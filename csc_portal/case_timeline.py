@@ -92,7 +92,7 @@ def _found_out(row: AlertFact) -> Step:
     facts = from_json(row.alert_id, row.facts)
     return Step(
         row.asked_at or row.alert.created_at, "enrichment", "facts",
-        "Sign-ins, risk and audits were read", said_of(facts),
+        "Facts were looked up", said_of(facts),
     )  # fmt: skip
 
 

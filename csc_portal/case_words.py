@@ -18,7 +18,7 @@ KNOWN: Mapping[str, str] = {
     "yes": "Known",
     "pending": "Waiting: the logs lag",
     "unknown": "Not found, and not to be expected any more",
-    "not_asked": "Not asked: no question of this alert",
+    "not_asked": "Not needed for this alert",
     "no_licence": "Not licensed at the customer",
     "no_permission": "No permission",
     "failed": "Microsoft did not answer; asked again",

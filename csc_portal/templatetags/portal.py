@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from alerts.models import Case
 from alerts.products import SOURCES
-from tenants.models import PILLARS, SEVERITIES
+from tenants.models import PILLARS, SEVERITIES, Grant
 from tenants.pseudonyms import label
 
 register = template.Library()
@@ -118,17 +118,29 @@ def ago(at: datetime | None) -> str:
     return "now"
 
 
+@register.filter
+def since(at: datetime | None) -> str:
+    """ "5 min ago", for a sentence."""
+    text = ago(at)
+    return text if text in {"never", "now"} else f"{text} ago"
+
+
 @register.simple_tag
-def when(at: datetime | None) -> SafeString:
-    """A time as people say it; exact when the pointer rests on it. times.js keeps it right."""
+def when(at: datetime | None, *, says_ago: bool = False) -> SafeString:
+    """A time as people say it; exact, in the user's zone, when the pointer rests on it.
+
+    frame.js keeps it right. `says_ago`: within a sentence, "5 min ago".
+    """
     if at is None:
         return format_html('<span class="text-secondary">{}</span>', "never")
-    exact = at.astimezone(UTC)
+    local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        exact.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        exact.strftime("%Y-%m-%d %H:%M:%S"),
-        ago(at),
+        '<time datetime="{}" title="{} {}"{}>{}</time>',
+        at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        local.strftime("%Y-%m-%d %H:%M:%S"),
+        local.tzname(),
+        SafeString(" data-ago") if says_ago else "",
+        since(at) if says_ago else ago(at),
     )
 
 
@@ -145,6 +157,8 @@ def entity_label(entity: object) -> str:
     return _labelled(getattr(entity, "kind", ""), getattr(entity, "pseudonym", uuid.UUID(int=0)))
 
 
+OUR_WORDS = frozenset({"kind", "method", "factor", "before", "by", "what"})
+"""Facts whose values the portal chose, not people."""
 ACRONYMS = {
     "Ip": "IP",
     "Url": "URL",
@@ -169,9 +183,31 @@ def spaced(text: str) -> str:
 
 
 @register.filter
+def listed(names: Iterable[str] | str) -> str:
+    """["cloud_resource", "ip"] or "cloud_resource,ip" -> "cloud resource, IP"."""
+    found = names.split(",") if isinstance(names, str) else names
+    texts = (str(name).strip().replace("_", " ") for name in found)
+    return ", ".join(
+        " ".join(ACRONYMS.get(part.capitalize(), part) for part in text.split()) for text in texts
+    )
+
+
+@register.filter
 def words(text: str) -> str:
     """ "names_shown" -> "Names shown"."""
     return str(text).replace("_", " ").capitalize()
+
+
+@register.filter
+def fact_value(value: object, name: str) -> str:
+    """A fact of the audit log for people. Only words that are ours are changed."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if name == "role" and value in Grant.Role.values:
+        return str(Grant.Role(value).label)
+    return str(value).replace("_", " ") if name in OUR_WORDS else str(value)
 
 
 @register.filter

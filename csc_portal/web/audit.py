@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.timezone import get_current_timezone, get_current_timezone_name
 from django.views.decorators.http import require_safe
 
 from alerts.rows import run
@@ -45,13 +46,14 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     """Newest first. Entries of no tenant are for those who may read the log of all tenants."""
     desk = desk_of(request)
     reader = _reader(desk)
-    wanted, before = parse(request.GET), request.GET.get("before", "")
+    wanted, before = parse(request.GET, get_current_timezone()), request.GET.get("before", "")
     is_place = before.isdecimal() and len(before) < 18
     found = page(reader, wanted, int(before) if is_place else None, PAGE_SIZE + 1)
     context = {
         "lines": _shown(found[:PAGE_SIZE], reader, desk),
         "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
         "wanted": wanted,
+        "zone": get_current_timezone_name(),
         "query": "&".join(filter(None, (wanted.query(), desk.query))),
         "scope": desk.query,
         "actions": [row[0] for row in run(_ACTIONS, [MOST_ACTIONS])],
@@ -65,7 +67,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
 def audit_export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
     """The filter's entries, oldest first, as CEF, JSON lines or CSV: however many there are."""
     desk = desk_of(request)
-    reader, wanted = _reader(desk), parse(request.GET)
+    reader, wanted = _reader(desk), parse(request.GET, get_current_timezone())
     if not _may_export(desk):
         raise Http404
     record(user_of(request).username, "exported", facts={"what": "audit log", "format": kind})

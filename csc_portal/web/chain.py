@@ -182,7 +182,7 @@ def _trend(name: str, days: Sequence[Day], plain: Filter) -> dict[str, object]:
         start, end = (at.isoformat().replace("+00:00", "Z") for at in (day.start, day.end))
         url = plain.query(pillar=(name,), since=start, until=end)
         bars.append(
-            {"x": index * 10, "top": BAR_HEIGHT - height, "height": height, "day": day.start,
+            {"x": index * 10, "top": BAR_HEIGHT - height, "height": height, "day": day.start.date(),
              "number": number, "url": url}
         )  # fmt: skip
     return {"bars": bars, "most": most, "total": sum(day.numbers[name] for day in days)}

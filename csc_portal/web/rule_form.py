@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -28,6 +29,8 @@ OPERATOR_CHOICES = [
         for operator, words in kind.items()
     }.items(),
 ]
+_WORDS = dict(OPERATOR_CHOICES)
+_PLACE = re.compile(r"'when\.(?:all|any)\[(\d{1,3})\]'")
 FIELD_CHOICES = [("", "…"), *((name, field.words) for name, field in FIELDS.items())]
 
 
@@ -57,7 +60,7 @@ class RuleForm(forms.Form):
         label="Conditions", choices=[("all", "All of them hold"), ("any", "One of them holds")]
     )
     action = forms.ChoiceField(
-        label="Then", choices=[(name, words.capitalize()) for name, words in ACTIONS.items()]
+        label="Action", choices=[(name, words.capitalize()) for name, words in ACTIONS.items()]
     )
     verdict = forms.ChoiceField(
         label="Verdict",
@@ -102,7 +105,7 @@ class RuleForm(forms.Form):
             try:
                 read_definition(cleaned["definition"])
             except BadRule as err:
-                self.add_error(None, str(err))
+                self.add_error(None, _plainly(str(err)))
         return cleaned
 
     def _definition(self, data: Mapping[str, Any]) -> dict[str, object]:
@@ -123,6 +126,15 @@ class RuleForm(forms.Form):
     def expires_at(self) -> datetime | None:
         day = self.cleaned_data["expires"]
         return datetime.combine(day, time.max, UTC) if day else None
+
+
+def _plainly(problem: str) -> str:
+    """What the grammar says of a definition, in the words of the form."""
+    told = _PLACE.sub(lambda found: f"Condition {int(found[1]) + 1}", problem)
+    for name, known in FIELDS.items():
+        told = told.replace(f"'{name}'", f"'{known.words}'")
+    start, by, names = told.replace("true or false", "yes or no").partition(" is compared by ")
+    return start + by + re.sub(r"\w+", lambda found: _WORDS.get(found[0], found[0]), names)
 
 
 def _value(row: Row) -> object:

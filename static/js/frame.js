@@ -64,6 +64,7 @@ palette?.addEventListener("close", () => {
 });
 
 palette?.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") palette.close(); // a search field would only empty itself
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
   const links = [...palette.querySelectorAll(".result-links a")];
   if (!links.length) return;
@@ -157,7 +158,8 @@ function renewTimes() {
   const now = Date.now();
   for (const time of document.querySelectorAll("time[data-due]")) renewDue(time, now);
   for (const time of document.querySelectorAll("time[datetime]:not([data-due])")) {
-    const text = ago((now - Date.parse(time.dateTime)) / 1000);
+    const short = ago((now - Date.parse(time.dateTime)) / 1000);
+    const text = "ago" in time.dataset && short !== "now" ? `${short} ago` : short;
     if (time.textContent !== text) time.textContent = text;
   }
 }

@@ -209,7 +209,9 @@ async function ask(action) {
   const count = document.querySelector("#bulk [data-selected]").textContent;
   place.textContent = count === "1" ? "1 case" : `${count} cases`;
   askDialog.showModal();
-  askDialog.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+  const fields = "input:checked, input:not([type=hidden], [type=radio]), select, textarea";
+  const first = askDialog.querySelector("input[type=radio]:checked") ?? askDialog.querySelector(fields);
+  (first ?? askDialog.querySelector("input[type=radio], .btn-primary"))?.focus();
 }
 
 // Parts of the dialog that belong to one answer: hidden ones are not sent.
@@ -316,6 +318,8 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
     if (event.target.closest?.("#title-text")) event.target.blur();
+    // Out of a field first: what was typed there is not lost by one key.
+    else if (openCase && event.target.matches?.("#flyout :is(input, select, textarea)")) flyout.focus({ preventScroll: true });
     else if (openCase) close();
     else clearSelection();
     return;

@@ -74,6 +74,10 @@ def test_an_hour_by_keyboard_alone(page: Page, site: Site) -> None:
     first = opened.get_attribute("data-case-page")
     press("n")
     expect(opened).not_to_have_attribute("data-case-page", str(first))
+    press("c")
+    page.keyboard.type("Half of a comment")
+    press("Escape")  # out of the field: nothing is lost
+    expect(page.locator("#flyout textarea[name=comment]")).to_have_value("Half of a comment")
     press("Escape")
     expect(page.locator("#flyout")).to_be_hidden()
     expect(page.locator(f"{ROWS}.is-cursor .case-title")).to_be_focused()
@@ -126,6 +130,10 @@ def test_an_hour_by_keyboard_alone(page: Page, site: Site) -> None:
     press("?")
     expect(page.locator("#keys")).to_be_visible()
     press("Escape")
+    press("Control+k")
+    page.keyboard.type("half of a name")
+    press("Escape")  # closes at once, though something was typed
+    expect(page.locator("#palette")).to_be_hidden()
     press("/")
     page.keyboard.type("password")
     press("Enter")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -125,6 +126,20 @@ class TestCustomer:
         record("both-sides", "tested", qa)
         ciso = sign_in("customer_ciso", qa)
         assert [one["actor"] for one in lines(ciso, "?action=tested")] == [SOMEBODY]
+
+
+def test_times_and_filter_are_of_the_readers_own_zone(sign_in, told, qa) -> None:
+    admin = sign_in("admin", qa)
+    admin.person.preferences = {"time_zone": "Asia/Tokyo"}
+    admin.person.save(update_fields=["preferences"])
+    at = audited().get(action="test_ticket").at.astimezone(ZoneInfo("Asia/Tokyo"))
+    since = f"{at - timedelta(minutes=1):%Y-%m-%dT%H:%M}"
+    shown = admin.get(f"/audit/?action=test_ticket&since={since}").content.decode()
+    assert f"{at:%Y-%m-%d %H:%M:%S}" in shown
+    assert "From (Asia/Tokyo)" in shown
+    assert actions(admin, f"?action=test_ticket&since={since}") == ["test_ticket"]
+    late = f"{at + timedelta(minutes=1):%Y-%m-%dT%H:%M}"
+    assert actions(admin, f"?action=test_ticket&since={late}") == []
 
 
 def test_whom_an_entry_is_about_is_named_to_the_provider_alone(sign_in, simulator, qa) -> None:
