@@ -209,9 +209,8 @@ async function ask(action) {
   const count = document.querySelector("#bulk [data-selected]").textContent;
   place.textContent = count === "1" ? "1 case" : `${count} cases`;
   askDialog.showModal();
-  const fields = "input:checked, input:not([type=hidden], [type=radio]), select, textarea";
-  const first = askDialog.querySelector("input[type=radio]:checked") ?? askDialog.querySelector(fields);
-  (first ?? askDialog.querySelector("input[type=radio], .btn-primary"))?.focus();
+  const first = ["input[type=radio]:checked", "input:not([type=hidden]), select, textarea", ".btn-primary"];
+  first.map((fields) => askDialog.querySelector(fields)).find(Boolean)?.focus();
 }
 
 // Parts of the dialog that belong to one answer: hidden ones are not sent.
