@@ -15,7 +15,7 @@ from clients import jsons
 from clients.errors import BadPayload
 from clients.failures import member
 from posture.plain import plain
-from posture.weakness_documents import cve_of
+from posture.weakness_documents import cve_of, day_of
 
 LARGEST_CSV = 64 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
@@ -64,7 +64,7 @@ def read_kev(raw: bytes) -> Catalogue:
 def _exploited(row: object) -> Exploited | None:
     if not isinstance(row, dict):
         return None
-    cve, added = cve_of(row.get("cveID")), _day(row.get("dateAdded"))
+    cve, added = cve_of(row.get("cveID")), day_of(row.get("dateAdded"))
     if not cve or added is None:
         return None
     return Exploited(
@@ -73,17 +73,10 @@ def _exploited(row: object) -> Exploited | None:
         product=plain(row.get("product"), 200),
         name=plain(row.get("vulnerabilityName"), 300),
         added_on=added,
-        due_on=_day(row.get("dueDate")),
+        due_on=day_of(row.get("dueDate")),
         by_ransomware=str(row.get("knownRansomwareCampaignUse")).lower() == "known",
         action=plain(row.get("requiredAction"), 600),
     )
-
-
-def _day(value: object) -> date | None:
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def unpack(raw: bytes) -> bytes:
@@ -111,7 +104,7 @@ def epss_day(raw: bytes) -> str:
     """The day that the scores are of, as the first line says; "" if it does not."""
     first = raw.split(b"\n", 1)[0].decode("utf-8", "replace")
     _, found, rest = first.partition("score_date:")
-    day = _day(rest) if found and first.startswith("#") else None
+    day = day_of(rest) if found and first.startswith("#") else None
     return day.isoformat() if day else ""
 
 

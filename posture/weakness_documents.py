@@ -46,7 +46,7 @@ def read_weakness(document: object) -> Weak | None:
         cvss=_cvss(document.get("cvssV3")),
         exposed=min(exposed, MOST_DEVICES),
         exploit=_exploit(document),
-        published_on=_day(document.get("publishedOn")),
+        published_on=day_of(document.get("publishedOn")),
     )
 
 
@@ -76,7 +76,8 @@ def _exploit(document: dict[str, object]) -> int:
                default=0)  # fmt: skip
 
 
-def _day(value: object) -> date | None:
+def day_of(value: object) -> date | None:
+    """The day of an ISO 8601 date or time; None for anything else."""
     try:
         return date.fromisoformat(value[:10]) if isinstance(value, str) else None
     except ValueError:
