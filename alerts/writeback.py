@@ -239,7 +239,7 @@ def _send_incidents(run: _Round, rows: list[WriteBack]) -> None:
 
 def _is_ours(run: _Round, row: WriteBack, incident: Mapping[str, object]) -> bool:
     """Whether all of its alerts are in the case: resolving it would resolve them all."""
-    if incident.get("status") == "redirected":
+    if incident.get("status") == "redirected" or incident.get("alerts@odata.nextLink"):
         return False
     alerts = incident.get("alerts")
     given = alerts if isinstance(alerts, list) else []
@@ -324,7 +324,9 @@ def _save(run: _Round, row: WriteBack, **values: object) -> None:
 
 
 def _fail(run: _Round, row: WriteBack, err: ApiError) -> None:
-    """Final for what is not there or refused; rarely again without the permission; else backoff."""
+    """Final for what is not there or refused; rarely again without the permission; else backoff,
+    without end where the fault may pass: no outage and no limit costs a decision.
+    """
     run.sent.failed += 1
     run.sent.error = str(err)
     attempts = row.attempts + 1
@@ -337,7 +339,7 @@ def _fail(run: _Round, row: WriteBack, err: ApiError) -> None:
             waiting.update(due_at=until, error=run.sent.error)
         logger.warning("Microsoft may not be written to tenant_id=%s", run.tenant.pk)
         return
-    is_final = attempts >= MOST_ATTEMPTS or isinstance(err, NotFound)
+    is_final = isinstance(err, NotFound) or (attempts >= MOST_ATTEMPTS and not err.retryable)
     is_final = is_final or (isinstance(err, Rejected) and err.status is not None)
     if isinstance(err, RateLimited):
         run.sent.wait_s = err.retry_after_s or FIRST_WAIT_S

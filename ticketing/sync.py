@@ -20,12 +20,12 @@ from django.db.models import F, Q
 
 from alerts import triage
 from alerts.models import Case, CaseEvent
-from clients.errors import NotFound
+from clients.errors import NotFound, Unavailable
 from tenants.models import Tenant
 from tenants.pseudonyms import Pseudonymiser
 from tenants.scope import scope
 from ticketing.adapters import TicketRef, TicketSystem
-from ticketing.adapters.base import DELETED
+from ticketing.adapters.base import DELETED, TOO_MANY
 from ticketing.endings import Endings, follow
 from ticketing.models import Delivery, Ticket
 
@@ -91,8 +91,13 @@ def sync_tickets(
             return run.done
     changes = system.changes(since or now() - FIRST_LOOK_BACK)
     if changes is not None:
-        for refs in _chunks(changes):
-            _look_at(run, refs)
+        try:
+            for refs in _chunks(changes):
+                _look_at(run, refs)
+        except Unavailable as err:
+            if err.code != TOO_MANY:
+                raise
+            logger.warning("more tickets changed than are listed tenant_id=%s", tenant.pk)
     _look_at_the_waiting(run, LOOKED_AT_EVERY if changes is not None else None)
     return run.done
 
@@ -155,13 +160,17 @@ def _look_at_the_waiting(run: _Round, every: timedelta | None) -> None:
 
 
 def _people_noted(run: _Round, external_id: str) -> int | None:
-    """How many notes are not ours; None if that was not asked."""
+    """How many notes are not ours; None if that was not asked, or can't be told."""
     if run.done.noted >= NOTES_A_ROUND:
         return None
     run.done.noted += 1
     try:
         notes = run.system.notes(external_id)
     except NotFound:
+        return None
+    except Unavailable as err:
+        if err.code != TOO_MANY:
+            raise
         return None
     return sum(OUR_NOTE.search(note) is None for note in notes)
 

@@ -22,6 +22,10 @@ UNDESCRIBED = "undescribed"
 """Code of the Rejected that says: this system was not described to do that."""
 
 
+TOO_MANY = "too_many"
+"""Code of the Unavailable that says: a list has more than is looked through."""
+
+
 @dataclass(frozen=True, slots=True)
 class TicketDraft:
     """A ticket to be opened. `reference` is ours and unique; `priority` 1 (low) to 4 (urgent)."""

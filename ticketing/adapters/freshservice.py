@@ -22,6 +22,7 @@ from ticketing.adapters.base import (
     OTHER,
     PENDING,
     RESOLVED,
+    TOO_MANY,
     TicketDraft,
     TicketRef,
 )
@@ -226,7 +227,7 @@ class Freshservice:
             seen.update(item.get("id") for item in fresh)
             yield fresh
         # Without having seen all nobody may say that what is looked for is not there.
-        raise Unavailable("Freshservice has too many entries to look through.", code="too_many")
+        raise Unavailable("Freshservice has too many entries to look through.", code=TOO_MANY)
 
     def _pick(self, reference: str, tickets: Iterable[Mapping[str, object]]) -> TicketRef | None:
         """The one with our tag; else the oldest with our subject, as a reply may quote that."""

@@ -22,7 +22,15 @@ from ticketing.adapters.account import (
     text_option,
     ticket_id,
 )
-from ticketing.adapters.base import ENDED, OPEN, OTHER, UNDESCRIBED, TicketDraft, TicketRef
+from ticketing.adapters.base import (
+    ENDED,
+    OPEN,
+    OTHER,
+    TOO_MANY,
+    UNDESCRIBED,
+    TicketDraft,
+    TicketRef,
+)
 from ticketing.adapters.description import (
     Auth,
     Fields,
@@ -217,7 +225,7 @@ class Generic:
             yield from fresh
         # Without having seen all nobody may say that what is looked for is not there.
         raise Unavailable(
-            f"{self._account.name} has too many entries to look through.", code="too_many"
+            f"{self._account.name} has too many entries to look through.", code=TOO_MANY
         )
 
     def _page(self, search: Search, request: Request, values: Values) -> list[object]:

@@ -22,7 +22,16 @@ from ticketing.adapters.account import (
     text_option,
     ticket_id,
 )
-from ticketing.adapters.base import CLOSED, OPEN, OTHER, PENDING, RESOLVED, TicketDraft, TicketRef
+from ticketing.adapters.base import (
+    CLOSED,
+    OPEN,
+    OTHER,
+    PENDING,
+    RESOLVED,
+    TOO_MANY,
+    TicketDraft,
+    TicketRef,
+)
 from ticketing.adapters.plain_text import has_mark, marked_subject, to_text
 
 _API = "/rest/api/3"
@@ -251,7 +260,7 @@ class Jira:
             seen = page * _PER_PAGE + len(comments)
             if not comments or not isinstance(total, int) or seen >= total:
                 return
-        raise Unavailable("Jira has too many comments to look through.", code="too_many")
+        raise Unavailable("Jira has too many comments to look through.", code=TOO_MANY)
 
     def _new(self, body: object, field: str) -> TicketRef:
         key = self._account.needs(member(body, field), field)

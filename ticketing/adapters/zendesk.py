@@ -28,6 +28,7 @@ from ticketing.adapters.base import (
     OTHER,
     PENDING,
     RESOLVED,
+    TOO_MANY,
     TicketDraft,
     TicketRef,
 )
@@ -180,7 +181,7 @@ class Zendesk:
             if member(member(body, "meta"), "has_more") is not True or not following:
                 return
             link, params = str(following), {}
-        raise Unavailable("Zendesk has too many comments to look through.", code="too_many")
+        raise Unavailable("Zendesk has too many comments to look through.", code=TOO_MANY)
 
     def _ref(self, ticket: object) -> TicketRef:
         found = self._account.needs(member(ticket, "id"), "ticket.id")

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from alerts import writeback
 from alerts.models import Case, WriteBack
+from clients.errors import RateLimited
 from csc_portal.outcome import carry_outcome
 from tenants.models import Tenant, User
 from tenants.scope import scope
@@ -112,6 +114,22 @@ def test_without_permission_it_is_said_and_tried_rarely(flow: Flow) -> None:
     assert len(rows) == 2
     assert all(row.due_at - timezone.now() > timedelta(hours=5) for row in rows)
     flow.simulator.control.clear_faults()
+    assert flow.carry().written.written == 2
+
+
+def test_a_limit_that_is_used_up_costs_no_decision(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RateLimited("full", code="throttled_here", retry_after_s=0.01)
+
+    flow.decide("resolve", verdict="truePositive")
+    with monkeypatch.context() as patch:
+        patch.setattr(writeback, "alerts_by_id", full)
+        carry_outcome(flow.tenant)
+        with scope(flow.tenant):
+            WriteBack.objects.filter(state="pending").update(attempts=29, due_at=timezone.now())
+        assert carry_outcome(flow.tenant).written.failed == 2
     assert flow.carry().written.written == 2
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from alerts.models import Case, CaseEvent
+from clients.errors import Unavailable
 from csc_portal.hints import TICKETS, Hint, hints
 from csc_portal.outcome import carry, carry_outcome, start_outcomes
 from csc_portal.pipeline import send_deliveries
 from tenants.models import Tenant, TicketConnection
 from tenants.scope import scope
 from tests.csc_portal.outcome.conftest import OPEN, RESOLVED, Flow
+from ticketing.adapters.freshservice import Freshservice
 from ticketing.models import Ticket
+
+DAY = timedelta(days=1)
 
 
 def test_closing_the_ticket_closes_everything(flow: Flow) -> None:
@@ -70,6 +75,23 @@ def test_notes_and_agents_are_counted_not_kept(flow: Flow) -> None:
     assert flow.kinds().count("ticket_assigned") == 1
     assert "Anna" not in said
     assert "27000000001" not in said
+
+
+def test_more_notes_or_changes_than_are_read_stop_nothing(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Freshservice._pages
+
+    def flooded(self: Freshservice, path: str, *given: Any) -> Any:
+        yield from pages(self, path, *given)
+        raise Unavailable("too many", code="too_many")
+
+    monkeypatch.setattr(Freshservice, "_pages", flooded)
+    flow.change_ticket(status=5)
+    case = flow.case
+    with scope(flow.tenant):
+        Ticket.objects.filter(case=case).update(seen_at=None, created_at=timezone.now() - DAY)
+    assert flow.carry().synced.closed == 1
 
 
 def test_a_deleted_ticket_is_told(flow: Flow) -> None:
