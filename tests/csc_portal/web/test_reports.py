@@ -37,8 +37,10 @@ def qa_then(world: World) -> Tenant:
 
 @pytest.fixture
 def report(qa_then: Tenant) -> Report:
-    now = timezone.now()
-    return keep(qa_then, last_month(now, "UTC"), now, actor="test")[0]
+    """Of the month before that in which its cases came, also if a month ended since."""
+    assert qa_then.lake_until is not None
+    period = last_month(qa_then.lake_until, "UTC")
+    return keep(qa_then, period, timezone.now(), actor="test")[0]
 
 
 def text_of(data: bytes) -> str:
