@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.utils.timezone import localtime
+
 from alerts.dossier import SEVERITIES
 from alerts.policy_fields import FIELDS
 from alerts.reasons import sentence
@@ -173,10 +175,10 @@ def _judged(facts: Facts) -> str:
 
 def _until(facts: Facts) -> str:
     try:
-        at = datetime.fromisoformat(str(facts.get("until", "")))
+        at = localtime(datetime.fromisoformat(str(facts.get("until", ""))))
     except ValueError:
         return "Snoozed"
-    return f"Snoozed until {at:%Y-%m-%d %H:%M} UTC"
+    return f"Snoozed until {at:%Y-%m-%d %H:%M %Z}"
 
 
 def _severity(facts: Facts) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.timezone import localtime
+
 from alerts.feed import SOURCE
 from alerts.models import Poll
 from alerts.rows import run
@@ -59,9 +61,10 @@ class Cell:
     @property
     def words(self) -> str:
         """What the tooltip and a screen reader say."""
-        text = f"{self.hour:%H:%M} UTC: {WORDS[self.state]}"
+        text = f"{localtime(self.hour):%H:%M %Z}: {WORDS[self.state]}"
         if self.windows:
-            text += f", {self.windows} windows, {self.fetched} fetched, {self.new} new"
+            windows = "1 window" if self.windows == 1 else f"{self.windows} windows"
+            text += f", {windows}, {self.fetched} fetched, {self.new} new"
         return f"{text}. {self.error}" if self.error else text
 
 

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from csc_portal.case_words import step_text
+from csc_portal.heat import Cell
 from csc_portal.templatetags.portal import fact_value, listed, since, when
 
 
@@ -57,3 +59,13 @@ def test_ago_is_said_of_what_has_passed() -> None:
     now = timezone.now()
     assert since(now - timedelta(minutes=5, seconds=9)) == "5 min ago"
     assert (since(now + timedelta(hours=1)), since(None)) == ("now", "never")
+
+
+def test_sentences_tell_times_in_the_users_zone() -> None:
+    at = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+    with timezone.override(ZoneInfo("Asia/Kolkata")):
+        cell = Cell(at, "fetched", windows=1, fetched=3).words
+        snoozed = step_text("snoozed", {"until": at.isoformat()})
+    assert cell == "23:30 IST: fetched, 1 window, 3 fetched, 0 new"
+    assert snoozed == "Snoozed until 2026-11-22 23:30 IST"
+    assert step_text("snoozed", {"until": "soon"}) == "Snoozed"
