@@ -119,12 +119,12 @@ def test_never_more_than_the_bucket_holds(
 
 def test_never_more_in_any_window(simulator: Simulator, directory: str, redis_url: str) -> None:
     simulator.control.settings(graph_limits=False)
-    limits = {"audit_logs": Limit(4, 1)}
-    race(asker(simulator, directory, redis_url, limits, wait_s=9), "audit_logs", 5)
+    limits = {"audit_logs": Limit(4, 2)}
+    race(asker(simulator, directory, redis_url, limits, wait_s=20), "audit_logs", 3)
     times = arrivals(simulator, directory)
-    assert len(times) == 5 * WORKERS
+    assert len(times) == 3 * WORKERS
     # Less than the window: one call may be longer on the wire than another.
-    assert min(later - one for one, later in zip(times, times[4:], strict=False)) > 0.6
+    assert min(later - one for one, later in zip(times, times[4:], strict=False)) > 1
 
 
 def test_polls_leave_a_person_their_share(
