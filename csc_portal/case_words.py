@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-
-from django.utils.timezone import localtime
 
 from alerts.dossier import SEVERITIES
 from alerts.policy_fields import FIELDS
@@ -175,10 +173,10 @@ def _judged(facts: Facts) -> str:
 
 def _until(facts: Facts) -> str:
     try:
-        at = localtime(datetime.fromisoformat(str(facts.get("until", ""))))
+        at = datetime.fromisoformat(str(facts.get("until", ""))).astimezone(UTC)
     except ValueError:
         return "Snoozed"
-    return f"Snoozed until {at:%Y-%m-%d %H:%M %Z}"
+    return f"Snoozed until {at:%Y-%m-%d %H:%M} UTC"
 
 
 def _severity(facts: Facts) -> str:

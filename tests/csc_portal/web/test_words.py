@@ -61,11 +61,14 @@ def test_ago_is_said_of_what_has_passed() -> None:
     assert (since(now + timedelta(hours=1)), since(None)) == ("now", "never")
 
 
-def test_sentences_tell_times_in_the_users_zone() -> None:
+def test_an_hour_of_the_heat_map_is_of_the_users_zone() -> None:
     at = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
     with timezone.override(ZoneInfo("Asia/Kolkata")):
         cell = Cell(at, "fetched", windows=1, fetched=3).words
-        snoozed = step_text("snoozed", {"until": at.isoformat()})
     assert cell == "23:30 IST: fetched, 1 window, 3 fetched, 0 new"
-    assert snoozed == "Snoozed until 2026-11-22 23:30 IST"
+
+
+def test_a_snooze_is_told_in_utc_whatever_the_offset_it_was_given_in() -> None:
+    told = step_text("snoozed", {"until": "2026-11-22T23:30:00+05:30"})
+    assert told == "Snoozed until 2026-11-22 18:00 UTC"
     assert step_text("snoozed", {"until": "soon"}) == "Snoozed"
