@@ -17,7 +17,7 @@ from csc_portal import queue
 from csc_portal.filters import Filter, parse
 from csc_portal.many import COMMENT, ORDERS, Order, Result, run_order
 from csc_portal.people import workers
-from csc_portal.web.desk import Desk, desk_of, user_of
+from csc_portal.web.desk import Desk, desk_at, desk_of, user_of
 from csc_portal.web.lines import cases_of_entity, filter_of
 from tenants.models import SEVERITIES
 
@@ -54,7 +54,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     author = user.get_full_name() or user.get_username()
     order = Order(request.POST.get("do", ""), fields, user.pk, author)
     problem, results = "", []
-    seen = _seen(request, desk, user.pk)
+    seen = _seen(request, user.pk)
     if order.do not in (*ORDERS, COMMENT) or not seen:
         problem = "Choose cases and what to do with them."
     else:
@@ -65,11 +65,12 @@ def bulk(request: HttpRequest) -> HttpResponse:
     return _answer(request, order, results, problem)
 
 
-def _seen(request: HttpRequest, desk: Desk, me: int) -> dict[str, str]:
+def _seen(request: HttpRequest, me: int) -> dict[str, str]:
+    """Of `all`, the tenants are those of the page that was looked at, which `query` names."""
     if request.POST.get("all") != "yes":
         return dict(item.partition("~")[::2] for item in request.POST.getlist("case")[:MOST_CASES])
-    wanted = parse(QueryDict(request.POST.get("query", "")))
-    return _matching(wanted, desk, me)
+    query = QueryDict(request.POST.get("query", ""))
+    return _matching(parse(query), desk_at(request, query), me)
 
 
 def _matching(wanted: Filter, desk: Desk, me: int) -> dict[str, str]:

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import cast
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, QueryDict
 
 from csc_portal.access import Group, Rights, TenantRef, groups_of, rights_of
 from tenants.models import User
+from tenants.roles import Right
 
 ALL = "all"
 """In the address: every tenant, whatever is kept as the user's choice. No slug can be this."""
@@ -97,6 +98,11 @@ class Desk:
     def may_show_names(self) -> bool:
         return any(self.rights.tenants[pk].may_show_names for pk in self.ids)
 
+    @property
+    def sees_provider(self) -> bool:
+        """May tell the provider's people apart, in all tenants of the page."""
+        return all(self.rights.tenants[pk].sees_provider for pk in self.ids)
+
 
 def user_of(request: HttpRequest) -> User:
     """The portal's user of a request that LoginRequiredMiddleware let through."""
@@ -105,19 +111,35 @@ def user_of(request: HttpRequest) -> User:
 
 def desk_of(request: HttpRequest) -> Desk:
     """Made once a request."""
-    desk = getattr(request, "_desk", None)
+    desk: Desk | None = getattr(request, "_desk", None)
     if desk is None:
         user = user_of(request)
-        rights = rights_of(user)
-        asked, groups = (_slugs(request, name) for name in ("tenant", "group"))
-        kept = tuple(user.preferences.get("tenants", ()))
-        kept_groups = tuple(user.preferences.get("groups", ()))
-        needs_groups = groups or (kept_groups and not asked)
-        known = groups_of(user, rights) if needs_groups else ()
-        desk = Desk(rights, asked, kept, groups, kept_groups, known)
+        desk = _desk(user, rights_of(user), request.GET)
         request._desk = desk
     return desk
 
 
-def _slugs(request: HttpRequest, name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(request.GET.getlist(name)))[:MOST_KEPT]
+def rights_with(request: HttpRequest, right: Right, *, everywhere: bool = False) -> Rights:
+    """The user's, who has this one somewhere, or for all tenants. Raises Http404."""
+    rights = desk_of(request).rights
+    if not (right in rights.everywhere if everywhere else rights.may_somewhere(right)):
+        raise Http404
+    return rights
+
+
+def desk_at(request: HttpRequest, query: QueryDict) -> Desk:
+    """With the scope of a page whose address had this query, which a form sends along."""
+    return _desk(user_of(request), desk_of(request).rights, query)
+
+
+def _desk(user: User, rights: Rights, query: QueryDict) -> Desk:
+    asked, groups = (_slugs(query, name) for name in ("tenant", "group"))
+    kept = tuple(user.preferences.get("tenants", ()))
+    kept_groups = tuple(user.preferences.get("groups", ()))
+    needs_groups = groups or (kept_groups and not asked)
+    known = groups_of(user, rights) if needs_groups else ()
+    return Desk(rights, asked, kept, groups, kept_groups, known)
+
+
+def _slugs(query: QueryDict, name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(query.getlist(name)))[:MOST_KEPT]

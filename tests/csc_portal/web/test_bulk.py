@@ -192,6 +192,22 @@ def test_all_that_match(sign_in, both: list[Tenant], monkeypatch: pytest.MonkeyP
         assert {case.severity for case in cases(tenant) if case.status == 1} == {4}
 
 
+@pytest.mark.parametrize(
+    ("query", "changed"),
+    [("tenant=qa", {"qa"}), ("tenant=all", {"qa", "qatest"}), ("", {"qatest"}),
+     ("tenant=third", set()), ("tenant=nobody&tenant=qa", {"qa"})],
+)  # fmt: skip
+def test_all_that_match_are_of_the_tenants_that_the_page_showed(
+    query: str, changed: set[str], sign_in, both: list[Tenant]
+) -> None:
+    client = sign_in("analyst", *both)
+    client.post("/scope/", {"slug": "qatest", "next": "/"})
+    client.post("/queue/bulk/", {"all": "yes", "query": query, "do": "start"})
+    started = {tenant.slug for tenant in both if {one.status for one in cases(tenant)} == {1}}
+    untouched = {tenant.slug for tenant in both if {one.status for one in cases(tenant)} == {0}}
+    assert (started, untouched) == (changed, {"qa", "qatest"} - changed)
+
+
 def test_all_that_match_ends_somewhere(sign_in, both, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "MOST_MATCHING", 4)
     client = sign_in("analyst", *both)
