@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from typing import Any
+from collections import Counter, defaultdict
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from csc_portal.api import file_shapes, shapes
 from csc_portal.api.alerts import alerts_of
 from csc_portal.api.bodies import Body, assignee, case_detail, decision_body, ticket_body
 from csc_portal.api.documented import TENANT, errors
+from csc_portal.api.filtering import may_know_people
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from csc_portal.case_file import Thing, read_alerts, read_head
@@ -99,17 +99,20 @@ class CaseFacets(ApiView):
         summary="How open cases are made up",
         description=(
             "By severity and pillar all of them; by the other facets the newest 10,000, which "
-            "`is_exact` tells. A case touches several pillars."
+            "`is_exact` tells. A case touches several pillars. `assignee` counts by `me`, `none` "
+            "and people's numbers; for a customer's key the provider's people are all `others`."
         ),
         parameters=[TENANT],
         responses={200: shapes.Facets, **errors(400)},
     )
     def get(self, request: Request) -> Response:
-        ids = list(self.tenants())
+        tenants = self.tenants()
+        ids, knows_people = list(tenants), may_know_people(tenants.values())
         sums, newest = queue.counts(ids), facet_counts(ids, self.owner.pk)
-        facets: dict[str, dict[str, Any]] = defaultdict(dict)
+        facets: dict[str, Counter[str]] = defaultdict(Counter)
         for (name, value), count in sorted(newest.numbers.items()):
-            facets[name][value] = count
+            is_secret = name == "assignee" and value.isdecimal() and not knows_people
+            facets[name]["others" if is_secret else value] += count
         body = {
             "open": sums.all_open,
             "severity": {name: sums.open(name) for name in SEVERITIES},

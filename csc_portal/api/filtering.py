@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from django.http import QueryDict
@@ -19,6 +19,7 @@ SINGLE = frozenset(
 
 MOST_SOURCES = 20
 LONGEST = 200
+NOT_BY_PERSON = "This key does not learn who works on a case. Send me, none or anyone."
 
 
 def filter_of(query: QueryDict) -> Filter:
@@ -41,12 +42,26 @@ def filter_of(query: QueryDict) -> Filter:
     return parse(query)
 
 
+def may_know_people(tenants: Iterable[TenantRef]) -> bool:
+    """Whether the provider's people may be told apart in all of them: not by a customer's key."""
+    return all(ref.sees_provider for ref in tenants)
+
+
 def narrowed(
     wanted: Filter, tenants: Mapping[int, TenantRef], rights: Rights, owner: User
 ) -> dict[int, TenantRef]:
-    """Also by `group`: tenants in one of the groups. Raises Problem."""
-    if not wanted.group:
-        return dict(tenants)
+    """Also by `group`: tenants in one of the groups. Raises Problem, also for a filter by a person
+    whom the key may not know.
+    """
+    found = _of_groups(wanted, tenants, rights, owner) if wanted.group else dict(tenants)
+    if wanted.assignee.isdecimal() and not may_know_people(found.values()):
+        raise bad_fields(FieldError("assignee", NOT_BY_PERSON))
+    return found
+
+
+def _of_groups(
+    wanted: Filter, tenants: Mapping[int, TenantRef], rights: Rights, owner: User
+) -> dict[int, TenantRef]:
     groups = {group.slug: group for group in groups_of(owner, rights)}
     if any(slug not in groups for slug in wanted.group):
         told = "This key has no such group."

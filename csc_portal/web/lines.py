@@ -19,6 +19,7 @@ from tenants.models import Tenant
 from tenants.scope import scope
 
 ENTITY_CASES = 500
+NOT_BY_PERSON = "Your role may not filter by person."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,17 @@ def filter_of(request: HttpRequest, desk: Desk) -> Filter:
     groups = tuple(value for name, value in desk.pairs if name == "group")
     if slugs == (ALL,) and ALL not in desk.asked:
         slugs = ()
-    return replace(parse(request.GET), tenant=slugs + desk.unknown, group=groups)
+    wanted = replace(parse(request.GET), tenant=slugs + desk.unknown, group=groups)
+    return permitted(wanted, desk)
+
+
+def permitted(wanted: Filter, desk: Desk) -> Filter:
+    """Without a person's number where the provider's people are named to nobody: the cases that it
+    finds would tell them apart.
+    """
+    if not wanted.assignee.isdecimal() or desk.sees_provider:
+        return wanted
+    return replace(wanted, assignee="", problems=(*wanted.problems, NOT_BY_PERSON))
 
 
 def problems(wanted: Filter, desk: Desk) -> list[str]:

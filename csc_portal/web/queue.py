@@ -15,14 +15,13 @@ from csc_portal import charts, queue
 from csc_portal.charts import Hour
 from csc_portal.columns import COLUMNS, FIRST, Column, chosen
 from csc_portal.filters import ANY, Filter
-from csc_portal.ordering import ORDERINGS
 from csc_portal.people import people
 from csc_portal.queue import Changes, Page
 from csc_portal.tallies import FacetCounts, facet_counts, tab_counts
 from csc_portal.views import View, views_of
 from csc_portal.web.desk import Desk, desk_of, user_of
 from csc_portal.web.facets import Option, colleagues, counted, counters, facets
-from csc_portal.web.lines import cases_of_entity, filter_of, lines, problems
+from csc_portal.web.lines import cases_of_entity, filter_of, lines, permitted, problems
 from tenants.models import Tenant, User
 from tenants.roles import Right
 
@@ -68,7 +67,6 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         "heads": _heads(columns, wanted),
         "is_own_columns": columns != FIRST,
         "all_columns": [*map(COLUMNS.get, columns), *_others(columns)],
-        "orderings": ORDERINGS.values(),
         "is_unordered": wanted.sort and wanted.ordering.name != wanted.sort,
         "tabs": [_tab(one, wanted) for one in views],
         "view": view,
@@ -172,7 +170,8 @@ def queue_tallies(request: HttpRequest) -> HttpResponse:
     desk, user = desk_of(request), user_of(request)
     wanted = filter_of(request, desk)
     views = views_of(user, desk.rights)
-    numbers = tab_counts([view.filter for view in views], desk.ids, user.pk)
+    filters = [permitted(view.filter, desk) for view in views]
+    numbers = tab_counts(filters, desk.ids, user.pk)
     options = counted(facets(wanted, queue.counts(desk.ids), [], {}))
     found = facet_counts(desk.ids, user.pk)
     context = {
@@ -186,13 +185,12 @@ def queue_tallies(request: HttpRequest) -> HttpResponse:
 
 def _colleagues(wanted: Filter, found: FacetCounts, desk: Desk) -> list[Option]:
     """Nobody is named to whom the provider's people are not."""
-    refs = [desk.rights.tenants[pk] for pk in desk.ids]
-    if not refs or not all(ref.sees_provider for ref in refs):
+    if not desk.ids or not desk.sees_provider:
         return []
     named = people(
         [*found.colleagues, int(wanted.assignee) if wanted.assignee.isdecimal() else None]
     )
-    return colleagues(wanted, found.colleagues, named.names(refs[0]))
+    return colleagues(wanted, found.colleagues, named.names(desk.rights.tenants[desk.ids[0]]))
 
 
 @require_safe

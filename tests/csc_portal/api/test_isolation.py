@@ -379,3 +379,19 @@ def test_a_customer_never_reads_who_works_for_them(key_of, world: World) -> None
     listed = customer.get("cases?assignee=anyone").json()["items"]
     assert [one["assignee"] for one in listed] == [expected]
     assert provider.key.owner.username not in customer.get("audit").content.decode()
+
+
+def test_a_customer_never_tells_apart_who_works_for_them(key_of, world: World) -> None:
+    provider = key_of("analyst", [world.tenants["qa"]])
+    number = provider.key.owner_id
+    path = f"cases/{world.cases['qa'].public_id}/actions"
+    assert provider.post(path, {"do": "assign"}).status_code == 200
+    colleague = key_of("viewer", [world.tenants["qa"]])
+    assert colleague.get(f"cases/count?assignee={number}").json()["count"] == 1
+    assert colleague.get("cases/facets").json()["assignee"] == {str(number): 1, "none": 2}
+    customer = key_of("customer_ciso", [world.tenants["qa"]])
+    for path in ("cases", "cases/count", "cases/export"):
+        answer = customer.get(f"{path}?assignee={number}")
+        assert answer.status_code == 400, path
+        assert answer.json()["errors"][0]["field"] == "assignee"
+    assert customer.get("cases/facets").json()["assignee"] == {"others": 1, "none": 2}

@@ -16,7 +16,7 @@ from django.test import Client
 
 from csc_portal.access import Rights, rights_of
 from csc_portal.api.urls import API
-from tenants.models import Grant, Tenant, TenantGroup, User
+from tenants.models import Grant, SavedView, Tenant, TenantGroup, User
 from tenants.roles import RIGHTS, Right
 from tests.csc_portal.web.conftest import World
 from tests.csc_portal.web.test_urls import call
@@ -298,6 +298,22 @@ class TestCustomers:
             assert "the provider&#x27;s analyst" in client.get(place).content.decode(), place
         exported = client.get("/queue/export.csv?status=any").getvalue().decode()
         assert "the provider's analyst" in exported
+
+    def test_they_can_t_tell_one_from_another(self, sign_in, worked_on: World) -> None:
+        tenant = worked_on.tenants["qa"]
+        number = User.objects.get(username=f"{self.NAME.lower()}.provider").pk
+        client = sign_in("customer_ciso", tenant)
+        text = client.get(f"/?assignee={number}").content.decode()
+        assert "may not filter by person" in text
+        assert 'class="case-row' not in text
+        assert f".{number}." not in client.get("/?status=any").content.decode()
+        text = client.get(f"/queue/changes/?assignee={number}&seen=1:1:").content.decode()
+        assert text.count('data-match="yes"') == 3
+        assert client.get(f"/queue/export.csv?assignee={number}").status_code == 400
+        client.post("/queue/views/", {"name": "Theirs", "query": f"assignee={number}"})
+        view = SavedView.objects.get(owner=client.person).public_id
+        told = client.get("/queue/tallies/").content.decode()
+        assert f'id="tab-{view}" hx-swap-oob="true" >3<' in told
 
     def test_the_providers_people_read_the_name(self, sign_in, worked_on: World) -> None:
         viewer = sign_in("viewer", worked_on.tenants["qa"])
