@@ -6,7 +6,6 @@ locks; what one refuses does not stop the others.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from csc_portal.comments import send_comment
 from csc_portal.judgement import note_next
 from csc_portal.outcome_due import look_soon
 from csc_portal.people import workers
+from csc_portal.typed import number_of, uuid_of
 from tenants.models import SEVERITIES, QueueEntry, Tenant
 from tenants.scope import granted, scope
 from ticketing.plan import plan_deliveries
@@ -68,7 +68,7 @@ Act = Callable[[Order, Tenant, Seen], Outcome]
 
 
 def _assign(order: Order, tenant: Tenant, seen: Seen) -> Outcome:
-    assignee = int(order["assignee"]) if order["assignee"].isdecimal() else order.actor_id
+    assignee = number_of(order["assignee"]) or order.actor_id
     return triage.assign(tenant.pk, seen, actor_id=order.actor_id, assignee_id=assignee)
 
 
@@ -244,7 +244,7 @@ def hurry(order: Order, tenant: Tenant) -> None:
 def _entries(rights: Rights, seen: Iterable[str]) -> dict[int, list[QueueEntry]]:
     with granted(rights.ids):
         found = QueueEntry.objects.filter(
-            public_id__in=list(filter(None, map(_uuid, seen))), tenant_id__in=rights.ids
+            public_id__in=list(filter(None, map(uuid_of, seen))), tenant_id__in=rights.ids
         )
         by_tenant: dict[int, list[QueueEntry]] = {}
         for entry in found.order_by("tenant_id", "case_id"):
@@ -258,16 +258,9 @@ def forbidden(order: Order, ref: TenantRef, tenant: Tenant) -> str:
     if order.do == "ticket" and not hasattr(tenant, "ticketing"):
         return NO_SYSTEM
     if order.do == "assign" and order["assignee"].isdecimal():
-        allowed = {str(person.pk) for person in workers([ref.pk])}
-        return "" if order["assignee"] in allowed else NOT_THEIRS
+        allowed = {person.pk for person in workers([ref.pk])}
+        return "" if number_of(order["assignee"]) in allowed else NOT_THEIRS
     return ""
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _result(entry: QueueEntry, tenant: TenantRef, told: tuple[str, str]) -> Result:

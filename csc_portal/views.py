@@ -86,7 +86,7 @@ def keep_view(
     public_id: uuid.UUID | None = None,
 ) -> SavedView:
     """Make a view, or change one of the user's own. Raises NotKept."""
-    name = " ".join(name.split())
+    name = " ".join(name.replace("\0", "").split())
     if not name or len(name) > LONGEST_NAME:
         raise NotKept(f"Give the view a name of at most {LONGEST_NAME} characters.")
     if is_shared and not rights.may_somewhere(Right.SHARE_VIEWS):

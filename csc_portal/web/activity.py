@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils import timezone
 
+from csc_portal.typed import split_address
 from tenants.models import PortalSession
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -62,7 +63,7 @@ def sent_to_sign_in(request: HttpRequest, response: HttpResponse) -> HttpRespons
         response.headers["Location"] = address
     if not request.headers.get("HX-Request"):
         return response
-    here = urlsplit(request.headers.get("HX-Current-URL", ""))
+    here = split_address(request.headers.get("HX-Current-URL", ""))
     following = f"{here.path}?{here.query}" if here.query else here.path
     query = {"next": following or "/", **({"ended": "1"} if had_session else {})}
     target = f"{resolve_url(settings.LOGIN_URL)}?{urlencode(query)}"

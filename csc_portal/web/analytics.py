@@ -117,7 +117,6 @@ def analytics_page(request: HttpRequest, tab: str = FIRST) -> HttpResponse:
         "periods": PERIODS,
         "least": LEAST_JUDGED,
         "kept": urlencode([*({"by": "tenant"}.items() if by_tenant else ()), *desk.pairs]),
-        "unknown": desk.unknown,
         **({} if view.reach.is_empty else CONTENT[tab](view)),
     }
     return render(request, "analytics/page.html", context)

@@ -14,6 +14,7 @@ from alerts.rows import run
 from csc_portal.audit_formats import CONTENT_TYPES, KINDS, WRITERS, Line, heading
 from csc_portal.audit_log import Reader, Wanted, page, parse, reader_for, stream
 from csc_portal.people import SOMEBODY, people
+from csc_portal.typed import number_of
 from csc_portal.web.desk import Desk, desk_of, user_of
 from tenants.audit import record
 from tenants.roles import Right
@@ -46,9 +47,9 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     """Newest first. Entries of no tenant are for those who may read the log of all tenants."""
     desk = desk_of(request)
     reader = _reader(desk)
-    wanted, before = parse(request.GET, get_current_timezone()), request.GET.get("before", "")
-    is_place = before.isdecimal() and len(before) < 18
-    found = page(reader, wanted, int(before) if is_place else None, PAGE_SIZE + 1)
+    wanted = parse(request.GET, get_current_timezone())
+    before = number_of(request.GET.get("before", ""))
+    found = page(reader, wanted, before or None, PAGE_SIZE + 1)
     context = {
         "lines": _shown(found[:PAGE_SIZE], reader, desk),
         "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
@@ -104,7 +105,7 @@ def _shown(lines: list[Line], reader: Reader, desk: Desk) -> list[Shown]:
 
 def _user_id(subject: str) -> int | None:
     kind, _, number = subject.partition(" ")
-    return int(number) if kind == "user" and number.isdecimal() and len(number) < 10 else None
+    return number_of(number) if kind == "user" and len(number) < 10 else None
 
 
 def _name(person: object) -> str:

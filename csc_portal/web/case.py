@@ -22,6 +22,7 @@ from csc_portal.case_file import CaseHead, merged_into, read_alerts, read_head
 from csc_portal.case_related import kept_apart, related_cases
 from csc_portal.case_timeline import STREAMS, read_timeline
 from csc_portal.people import people, workers
+from csc_portal.typed import split_address
 from csc_portal.web.bulk import snooze_times
 from csc_portal.web.desk import desk_of, user_of
 from tenants.models import SEVERITIES, QueueEntry, Tenant
@@ -210,5 +211,4 @@ def _is_flyout(request: HttpRequest) -> bool:
     """Beside the queue, where the address stays the queue's."""
     if not request.htmx:
         return False
-    path = request.htmx.current_url_abs_path or ""
-    return not path.startswith("/cases/")
+    return not split_address(request.htmx.current_url or "").path.startswith("/cases/")

@@ -26,6 +26,7 @@ from csc_portal.comments import send_comment
 from csc_portal.judgement import note_next
 from csc_portal.many import NO_SYSTEM, NOT_THEIRS, ORDERS, Order, hurry
 from csc_portal.people import workers
+from csc_portal.typed import number_of, uuid_of
 from csc_portal.web.case import case_context
 from csc_portal.web.desk import desk_of, user_of
 from tenants.audit import record
@@ -166,8 +167,7 @@ def _answer(request: HttpRequest, tenant: Tenant, entry: QueueEntry, told: Told)
 
 def _version(request: HttpRequest) -> int:
     """0 for none."""
-    text = request.POST.get("version", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
+    return number_of(request.POST.get("version", ""))
 
 
 # --- triage ---------------------------------------------------------------------------------------
@@ -259,8 +259,7 @@ def _split(request: HttpRequest, tenant_id: int, case_id: int) -> Told:
 
 
 def _unmerge(request: HttpRequest, tenant_id: int, case_id: int) -> Told:
-    text = request.POST.get("case", "")
-    merged_id = int(text) if text.isdecimal() and len(text) < 16 else 0
+    merged_id = number_of(request.POST.get("case", ""))
     if not Case.objects.filter(pk=merged_id, merged_into_id=case_id).exists():
         raise Refused("This case was not merged into this one.")
     regroup.unmerge(tenant_id, merged_id, _version(request), actor_id=user_of(request).pk)
@@ -281,16 +280,14 @@ def _apart(request: HttpRequest, tenant_id: int, case_id: int) -> Told:
 
 
 def _allow(request: HttpRequest, tenant_id: int, case_id: int) -> Told:
-    text = request.POST.get("pair", "")
-    pair_id = int(text) if text.isdecimal() and len(text) < 16 else 0
-    regroup.allow_again(case_id, pair_id)
+    regroup.allow_again(case_id, number_of(request.POST.get("pair", "")))
     CaseEvent.objects.create(case_id=case_id, actor_id=user_of(request).pk, kind="allowed_again")
     return Told("What comes may tie them again.", True)
 
 
 def _alert_ids(request: HttpRequest) -> list[int]:
     texts = request.POST.getlist("alert")[: regroup.MOST_IN_CASE]
-    return [int(text) for text in texts if text.isdecimal() and len(text) < 16]
+    return [number for text in texts if (number := number_of(text))]
 
 
 _REGROUPED: dict[str, Callable[[HttpRequest, int, int], Told]] = {
@@ -308,15 +305,14 @@ _REGROUPED: dict[str, Callable[[HttpRequest, int, int], Told]] = {
 def _suppress(posted: Mapping[str, str], case_id: int, user: User) -> Told:
     now = timezone.now()
     if "end" in posted:
-        is_ended = end_suppression(_uuid(posted["end"]) or uuid.UUID(int=0), now=now)
+        is_ended = end_suppression(uuid_of(posted["end"]) or uuid.UUID(int=0), now=now)
         return Told("The suppression has ended." if is_ended else "It had ended before.", True)
-    text = posted.get("detection", "")
-    alert_id = int(text) if text.isdecimal() and len(text) < 16 else 0
-    alert = Alert.objects.filter(case_id=case_id, pk=alert_id).first()
+    number = number_of(posted.get("detection", ""))
+    alert = Alert.objects.filter(case_id=case_id, pk=number).first()
     if alert is None:
         raise BadText("Choose the detection.")
     severity = posted.get("most_severity", "")
-    entity = _uuid(posted.get("entity", ""))
+    entity = uuid_of(posted.get("entity", ""))
     if posted.get("entity") and entity is None:
         raise BadText("This person or thing is not known.")
     new = NewSuppression(
@@ -338,10 +334,3 @@ def _end_of(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         return now
     return timezone.make_aware(datetime.combine(following, time()))
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -15,6 +15,7 @@ from csc_portal.api.formats.stix import MEDIA_TYPE
 from csc_portal.case_live import Live, live_advice, live_notes, live_raw, live_user
 from csc_portal.case_stix import read_bundle
 from csc_portal.entity_file import find_entity
+from csc_portal.typed import number_of, uuid_of
 from csc_portal.web.desk import desk_of, user_of
 from tenants.directories import BadSecret
 from tenants.roles import Right
@@ -33,8 +34,7 @@ def case_live(request: HttpRequest, public_id: uuid.UUID, what: str) -> HttpResp
     elif what == "notes":
         live = live_notes(tenant, entry.case_id, user.username, subject)
     else:
-        text = request.POST.get("alert", "")
-        alert_id = int(text) if text.isdecimal() and len(text) < 16 else 0
+        alert_id = number_of(request.POST.get("alert", ""))
         live = live_raw(tenant, entry.case_id, alert_id, user.username, subject)
     back = {"back": "case", "back_id": entry.public_id, "label": f"Case #{entry.case_id}"}
     return _shown(request, f"case/live/{what}.html", live, back)
@@ -65,7 +65,7 @@ def entity_live(request: HttpRequest, pseudonym: uuid.UUID) -> HttpResponse:
     user, rights = user_of(request), desk_of(request).rights
     tenant, entity_id = find_entity(pseudonym, rights, Right.SHOW_NAMES)
     subject, facts = f"entity {pseudonym}", dict[str, object]()
-    if case_id := _uuid(request.POST.get("case", "")):
+    if case_id := uuid_of(request.POST.get("case", "")):
         entry, of_case = case_for(user, case_id, Right.SHOW_NAMES, rights)
         if of_case.pk == tenant.pk:
             subject, facts = f"case {entry.public_id}", {"entity": str(pseudonym)}
@@ -81,10 +81,3 @@ def _shown(
     response = render(request, template if request.htmx else "case/live/page.html", context)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -91,7 +91,6 @@ def chain_page(request: HttpRequest) -> HttpResponse:
         "largest": [desk.rights.tenants[pk] for pk in largest],
         "is_partial": len(desk.ids) > len(largest),
         "newest": charts.NEWEST,
-        "unknown": desk.unknown,
     }
     return render(request, "chain/page.html", context)
 

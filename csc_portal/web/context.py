@@ -11,13 +11,12 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from csc_portal.typed import split_address
 from csc_portal.web.desk import Desk, desk_of
 from tenants.roles import Right
 
 THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
-
-
 TOUR_ENDS = ("done", "again")
 
 
@@ -38,14 +37,21 @@ class Page:
 SETTINGS = (
     "rules", "rule", "rule-new", "detections", "detection", "detection-new", "installation",
     "access", "access-roles", "person", "person-new", "groups", "group", "feeds", "finding-rules",
-    "branding",
+    "branding", "api-tokens", "api-key-use", "api-endpoints", "webhooks", "webhook", "webhook-do",
+    "sign-in-settings", "sign-in-people",
 )  # fmt: skip
 PAGES = (
     Page("Queue", "queue", "inbox", "q", ("case",)),
     Page("Findings", "findings", "alert-triangle", "f", ("finding",), Right.SEE_POSTURE),
     Page("Chain", "chain", "link", "c"),
     Page("Entities", "entities", "fingerprint", "e", ("entity",)),
-    Page("Tenants", "tenants", "building", "t", ("tenant", "tenant-new", "onboarding-step")),
+    Page(
+        "Tenants",
+        "tenants",
+        "building",
+        "t",
+        ("tenant", "tenant-setup", "tenant-end", "tenant-new", "onboarding-step"),
+    ),
     Page(
         "Secure Score",
         "secure-score",
@@ -74,6 +80,11 @@ class Entry:
     icon: str
     key: str
     is_current: bool
+
+    @property
+    def name(self) -> str:
+        """The label without the places where it may be broken."""
+        return self.label.replace("\u00ad", "")
 
 
 @cache
@@ -152,9 +163,21 @@ class Frame:
         return timezone.now()
 
     @property
+    def is_posted(self) -> bool:
+        """An answer to a form: its own address can't be opened."""
+        return self._request.method not in ("GET", "HEAD")
+
+    @property
     def address(self) -> str:
-        """This page with its filter, for forms that come back here."""
-        return self._request.get_full_path()
+        """This page with its filter, for forms that come back here; of an answer to a form, the
+        page where that stood, or "".
+        """
+        if not self.is_posted:
+            return self._request.get_full_path()
+        came_from = split_address(self._request.headers.get("Referer", ""))
+        if came_from.netloc != self._request.get_host():
+            return ""
+        return f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
 
     @property
     def _preferences(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -22,6 +21,7 @@ from clients.errors import ApiError
 from csc_portal.access import tenant_for
 from csc_portal.resource_cases import entities_of
 from csc_portal.spreadsheet import csv_rows
+from csc_portal.typed import moment_of, uuid_of
 from csc_portal.web.coverage_forms import ExemptionForm, end_exemption
 from csc_portal.web.desk import desk_of, user_of
 from posture import listing
@@ -85,12 +85,11 @@ def coverage_page(request: HttpRequest) -> HttpResponse:
         findings = list(entries.order_by("-severity", "-opened_at", "pk")[:SHOWN_FINDINGS])
     context = {
         "page": page,
-        "lines": [(one, _moment(one.coverage.get("read_at"))) for one in page.object_list],
+        "lines": [(one, moment_of(one.coverage.get("read_at"))) for one in page.object_list],
         "sums": sums,
         "percent": percent_of(sums["watched"], sums["unwatched"]),
         "findings": [(one, desk.rights.tenants[one.tenant_id]) for one in findings],
         "may_export": bool(set(desk.ids) & set(desk.rights.having(Right.EXPORT))),
-        "unknown": desk.unknown,
     }
     return render(request, "coverage/page.html", context)
 
@@ -187,7 +186,7 @@ def _tenant_page(
         "reads": reads,
         "live": live,
         "form": form
-        or ExemptionForm(initial={"covers": _uuid(request.GET.get("exempt", "")) or ""}),
+        or ExemptionForm(initial={"covers": uuid_of(request.GET.get("exempt", "")) or ""}),
         "may_manage": ref.may(Right.MANAGE_RULES),
         "may_export": ref.may(Right.EXPORT),
         "may_show_names": ref.may_show_names,
@@ -225,8 +224,8 @@ def _wanted(request: HttpRequest) -> Wanted:
     known = {one.value for one in State}
     return Wanted(
         state="" if state == ANY else state if state in known else State.UNWATCHED.value,
-        type=asked.get("type", "")[:120],
-        subscription=_uuid(asked.get("subscription", "")),
+        type=asked.get("type", "").replace("\0", "")[:120],
+        subscription=uuid_of(asked.get("subscription", "")),
         is_new=asked.get("new") == "1",
     )
 
@@ -237,24 +236,13 @@ def _query(wanted: Wanted, after: str = "") -> str:
         "type": wanted.type,
         "subscription": str(wanted.subscription or ""),
         "new": "1" if wanted.is_new else "",
-        "after": str(_uuid(after) or ""),
+        "after": str(uuid_of(after) or ""),
     }
     return urlencode({key: value for key, value in pairs.items() if value})
 
 
 def _after(request: HttpRequest) -> uuid.UUID | None:
-    return _uuid(request.GET.get("after", ""))
-
-
-def _moment(text: object) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) and text else None
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+    return uuid_of(request.GET.get("after", ""))
 
 
 @require_safe

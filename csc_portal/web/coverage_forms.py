@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from django import forms
 from django.utils import timezone
 
 from csc_portal.inventory import read_soon
+from csc_portal.typed import uuid_of
 from posture.azure_documents import KIND, arm_key
 from posture.coverage import HIDDEN
 from posture.listing import exempt_no_more, exempt_now
@@ -149,13 +149,13 @@ class ExemptionForm(forms.Form):
 
     def clean_covers(self) -> str:
         text = str(self.cleaned_data["covers"]).strip()
-        if _uuid(text) is None and not _kind_in_azure(canonical_arm(text)):
+        if uuid_of(text) is None and not _kind_in_azure(canonical_arm(text)):
             raise forms.ValidationError("An id begins with /subscriptions/ and has its id in it.")
         return text
 
     def save(self, tenant: Tenant) -> Exemption | None:
         """None if a pseudonym is not in the list, or there are too many exemptions already."""
-        given = _uuid(self.cleaned_data["covers"])
+        given = uuid_of(self.cleaned_data["covers"])
         with scope(tenant):
             if given is not None:
                 if not AzureResource.objects.filter(pseudonym=given).exists():
@@ -183,7 +183,7 @@ class ExemptionForm(forms.Form):
 
 def end_exemption(tenant: Tenant, public_id: str) -> bool:
     """Whether there was one."""
-    key = _uuid(public_id)
+    key = uuid_of(public_id)
     with scope(tenant):
         row = Exemption.objects.filter(public_id=key).first() if key else None
         if row is None:
@@ -200,10 +200,3 @@ def _line(name: str, values: list[str]) -> str:
 
 def _kind_in_azure(arm_id: str) -> str:
     return next((kind for pattern, kind in IN_AZURE if pattern.fullmatch(arm_id)), "")
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

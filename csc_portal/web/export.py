@@ -24,6 +24,7 @@ from csc_portal.templatetags.portal import (
     status_name,
     verdict_name,
 )
+from csc_portal.typed import uuid_of
 from csc_portal.web.desk import Desk, desk_of, user_of
 from csc_portal.web.lines import Line, cases_of_entity, filter_of, lines, problems
 from tenants.audit import record
@@ -49,7 +50,9 @@ def queue_export(request: HttpRequest, kind: str) -> HttpResponseBase:
     ids = set(desk.rights.having(Right.EXPORT))
     facts: dict[str, object] = {"format": kind}
     if request.method == "POST":
-        picked = [_uuid(text.partition("~")[0]) for text in request.POST.getlist("case")[:AT_ONCE]]
+        picked = [
+            uuid_of(text.partition("~")[0]) for text in request.POST.getlist("case")[:AT_ONCE]
+        ]
         public_ids = [public_id for public_id in picked if public_id]
         facts["rows"] = len(public_ids)
         tenant_ids = tuple(ids)  # rows on the screen may lie outside of a scope changed meanwhile
@@ -64,13 +67,6 @@ def queue_export(request: HttpRequest, kind: str) -> HttpResponseBase:
     response = StreamingHttpResponse(content, content_type=TYPES[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="queue.{kind}"'
     return response
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _selected(public_ids: list[uuid.UUID], tenant_ids: tuple[int, ...], me: int) -> Iterator[Row]:

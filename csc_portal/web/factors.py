@@ -125,7 +125,8 @@ def passkey_options(request: HttpRequest) -> HttpResponse:
 @recent_login
 def passkey_add(request: HttpRequest) -> HttpResponse:
     user = _local(request)
-    answer, name = request.POST.get("answer", ""), request.POST.get("name", "").strip()
+    answer = request.POST.get("answer", "")
+    name = request.POST.get("name", "").replace("\0", "").strip()
     try:
         challenge = challenges.taken(request)
         passkeys.add(user, passkeys.place_of(request), answer, challenge, name)

@@ -133,7 +133,6 @@ def findings_page(request: HttpRequest) -> HttpResponse:
         "states": STATES,
         "kinds": Finding.Kind.choices,
         "may_export": bool(_ids(desk, Right.EXPORT)),
-        "unknown": desk.unknown,
     }
     return render(request, "findings/page.html", context)
 

@@ -20,6 +20,7 @@ from csc_portal.heat import heat_map
 from csc_portal.installation import queue_depths
 from csc_portal.pipeline import replay_quarantined, replay_window
 from csc_portal.tenant_health import budget, read_health
+from csc_portal.typed import number_of
 from csc_portal.web.desk import Desk, desk_of, user_of
 from tenants.audit import record
 from tenants.models import Tenant
@@ -81,7 +82,6 @@ def health_page(request: HttpRequest) -> HttpResponse:
         "pushed": list(pushed.order_by("subscriptions_expire_at", "pk")[:FIRST_ENDING]),
         "queues": queue_depths() if _sees_provider(desk) else None,
         "shown": SHOWN,
-        "unknown": desk.unknown,
     }
     return render(request, "health/page.html", context)
 
@@ -124,8 +124,8 @@ def read_again(request: HttpRequest, slug: str) -> HttpResponse:
     """Poll now, read windows that were set aside, or read quarantined documents again."""
     user = user_of(request)
     tenant = tenant_for(user, slug, Right.RUN_FEED)
-    what = request.POST.get("what", "")
-    if what not in AGAIN:
+    what, window = request.POST.get("what", ""), number_of(request.POST.get("window", ""))
+    if what not in AGAIN or (what == "window" and not window):
         raise Http404
     if what == "windows":
         with scope(tenant):
@@ -133,7 +133,7 @@ def read_again(request: HttpRequest, slug: str) -> HttpResponse:
     if what == "quarantined":
         replay_quarantined.delay(tenant.pk)
     elif what == "window":
-        replay_window.delay(tenant.pk, _number(request.POST.get("window", "")))
+        replay_window.delay(tenant.pk, window)
     else:
         Tenant.objects.filter(pk=tenant.pk, state=Tenant.State.ACTIVE).update(
             next_poll_at=timezone.now()
@@ -141,12 +141,6 @@ def read_again(request: HttpRequest, slug: str) -> HttpResponse:
     record(user.username, f"read_again_{what}", tenant)
     messages.success(request, f"{AGAIN[what]} {tenant.name} will be read in a moment.")
     return redirect("tenant", slug=slug)
-
-
-def _number(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 19):
-        raise Http404
-    return int(text)
 
 
 @require_safe

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from csc_portal import names
 from csc_portal.access import Rights
 from csc_portal.entity_file import find_entity
+from csc_portal.typed import uuid_of
 from csc_portal.web.desk import desk_of, user_of
 from tenants.models import QueueEntry, Tenant
 from tenants.roles import Right
@@ -29,12 +30,12 @@ def names_toggle(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def names_shown(request: HttpRequest) -> HttpResponse:
-    """`case`: public ids, at most MOST_CASES; `whole=yes` for every entity of one case; or `entity`
-    and `tenant`. Answers {"names": {pseudonym: name}, "problems": {case: sentence}}.
+    """`case`: public ids, at most MOST_CASES; `whole=yes` for every entity of one case; or
+    `entity`, a pseudonym. Answers {"names": {pseudonym: name}, "problems": {id: sentence}}.
     """
     if "entity" in request.POST:
         return _of_entity(request)
-    ids = [_uuid(text) for text in request.POST.getlist("case")[: names.MOST_CASES]]
+    ids = [uuid_of(text) for text in request.POST.getlist("case")[: names.MOST_CASES]]
     wanted = [public_id for public_id in ids if public_id]
     is_whole = request.POST.get("whole") == "yes" and len(wanted) == 1
     rights, user = desk_of(request).rights, user_of(request)
@@ -68,7 +69,7 @@ def _readings(entries: Sequence[QueueEntry], rights: Rights, is_whole: bool) -> 
 
 def _of_entity(request: HttpRequest) -> HttpResponse:
     user, rights = user_of(request), desk_of(request).rights
-    pseudonym = _uuid(request.POST.get("entity", ""))
+    pseudonym = uuid_of(request.POST.get("entity", ""))
     if pseudonym is None:
         raise Http404
     tenant, entity_id = find_entity(pseudonym, rights, Right.SHOW_NAMES)
@@ -83,10 +84,3 @@ def _answer(shown: names.Names, problems: dict[str, str]) -> HttpResponse:
     response = JsonResponse({"names": found, "problems": problems})
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

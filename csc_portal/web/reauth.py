@@ -1,6 +1,6 @@
 """Before something dangerous: show again who you are, unless you did so some minutes ago.
 
-    class Erase(RecentLogin, View): ...      or      @recent_login  (under @require_POST)
+    @recent_login  (under @require_POST), or ask_for_proof(request) inside the view
 
 A page (GET) sends the browser to prove it and back. A form (POST) is answered with a page that
 holds what was posted in hidden fields and asks for the proof: nothing of it is kept here, and
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods
 
 from csc_portal import entra_people
 from csc_portal.passkeys import BadPasskey
+from csc_portal.typed import split_address
 from csc_portal.web import challenges
 from csc_portal.web.desk import user_of
 from csc_portal.web.entering import is_local, own_address, prove, proved_at, refuse
@@ -34,7 +35,6 @@ from tenants.audit import record
 RECENT = timedelta(minutes=10)
 AGAIN = "again"
 _OURS = frozenset({"csrfmiddlewaretoken", "again", "again-password", "answer"})
-_MOST_FIELDS = 2000
 
 View = Callable[..., HttpResponse]
 
@@ -46,26 +46,13 @@ def is_recent(request: HttpRequest, within: timedelta = RECENT) -> bool:
 
 
 def recent_login(view: View) -> View:
-    """Decorator of a view function."""
+    """Decorator of a view."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return ask_for_proof(request) or view(request, *args, **kwargs)
 
     return guarded
-
-
-class RecentLogin:
-    """Mixin of a class-based view; it stands first. `recent_methods`: those that need the proof."""
-
-    recent_methods: tuple[str, ...] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        asked = ask_for_proof(request) if request.method in self.recent_methods else None
-        found: HttpResponse = asked or super().dispatch(  # type: ignore[misc]
-            request, *args, **kwargs
-        )
-        return found
 
 
 def ask_for_proof(request: HttpRequest) -> HttpResponse | None:
@@ -125,7 +112,7 @@ def _wrong(request: HttpRequest, guesses: Guesses, text: str) -> str:
 def _carried(request: HttpRequest) -> list[tuple[str, str]]:
     """What was posted, for the page that asks; it lives in that page alone."""
     pairs = [(name, value) for name, values in request.POST.lists() for value in values]
-    return [(name, value) for name, value in pairs if name not in _OURS][:_MOST_FIELDS]
+    return [(name, value) for name, value in pairs if name not in _OURS]
 
 
 def _page(
@@ -152,7 +139,7 @@ def _away(request: HttpRequest) -> HttpResponse:
     following = request.get_full_path()
     if request.headers.get("HX-Request") or request.method != "GET":
         current = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
-        parts = urlsplit(current)
+        parts = split_address(current)
         here = parts.netloc in ("", request.get_host())
         following = (f"{parts.path}?{parts.query}" if parts.query else parts.path) if here else "/"
     address = f"{reverse('again')}?{urlencode({'next': own_address(following) or '/'})}"

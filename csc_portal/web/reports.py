@@ -11,12 +11,12 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
 from clients.errors import ApiError
 from csc_portal.access import Rights, TenantRef, tenant_for
 from csc_portal.report_due import make_report, note_standing
+from csc_portal.typed import moment_of
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.report_forms import PeriodForm
 from reports.blocks import Document
@@ -63,15 +63,11 @@ def reports_page(request: HttpRequest) -> HttpResponse:
     found = Tenant.objects.filter(pk__in=ids).exclude(state=Tenant.State.OFFBOARDED)
     page = Paginator(found.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     lines = [
-        (tenant, Plan.of(tenant.report_plan), _time(tenant.report_standing.get("made_at")))
+        (tenant, Plan.of(tenant.report_plan), moment_of(tenant.report_standing.get("made_at")))
         for tenant in page.object_list
     ]
-    context = {"page": page, "lines": lines, "unknown": desk.unknown}
+    context = {"page": page, "lines": lines}
     return render(request, "report/list.html", context)
-
-
-def _time(text: object) -> datetime | None:
-    return parse_datetime(text) if isinstance(text, str) else None
 
 
 @require_safe

@@ -60,7 +60,6 @@ def scores_page(request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": {"percent": "Lowest", "week": "Fell in 7 days", "month": "Fell in 30 days",
                    "name": "Name"},
-        "unknown": desk.unknown,
     }  # fmt: skip
     return render(request, "score/page.html", context)
 

@@ -63,9 +63,10 @@ def tenants_page(request: HttpRequest) -> HttpResponse:
     desk = desk_of(request)
     found = Tenant.objects.filter(pk__in=desk.ids).order_by("name", "pk")
     state = request.GET.get("state", "")
+    state = state if state in STATES else ""
     if state == "failing":
         found = found.filter(state=Tenant.State.ACTIVE, failures__gt=0)
-    elif state in STATES:
+    elif state:
         found = found.filter(state=state)
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     tenants = list(page.object_list)
@@ -79,7 +80,6 @@ def tenants_page(request: HttpRequest) -> HttpResponse:
         "states": STATES,
         "may_onboard": may_onboard,
         "left": left,
-        "unknown": desk.unknown,
     }
     return render(request, "tenants/list.html", context)
 

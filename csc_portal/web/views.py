@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from csc_portal.columns import chosen
 from csc_portal.filters import ANY, Filter, parse
+from csc_portal.typed import uuid_of
 from csc_portal.views import NotKept, View, forget_view, keep_view, open_with, views_of
 from csc_portal.web.desk import desk_of, user_of
 from csc_portal.web.queue import columns_of
@@ -32,7 +33,7 @@ def view_keep(request: HttpRequest) -> HttpResponse:
             wanted,
             columns=columns,
             is_shared=request.POST.get("is_shared") == "yes",
-            public_id=_uuid(request.POST.get("view", "")),
+            public_id=uuid_of(request.POST.get("view", "")),
         )
     except NotKept as err:
         messages.warning(request, str(err))
@@ -88,10 +89,3 @@ def _to(wanted: Filter, view: str | None = None) -> HttpResponse:
     """Back to the queue, with what it showed."""
     query = wanted.query() if view is None else wanted.query(view=view)
     return redirect(f"{reverse('queue')}?{query}" if query else reverse("queue"))
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

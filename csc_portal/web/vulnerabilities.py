@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from csc_portal.access import tenant_for
 from csc_portal.feeds import url_of
 from csc_portal.spreadsheet import csv_rows
+from csc_portal.typed import moment_of
 from csc_portal.web.desk import desk_of, user_of
 from posture import weakness_list
 from posture.models import Finding, Weakness
@@ -81,10 +82,9 @@ def vulnerabilities_page(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "page": page,
-        "lines": [(one, _moment(one.weaknesses.get("read_at"))) for one in page.object_list],
+        "lines": [(one, moment_of(one.weaknesses.get("read_at"))) for one in page.object_list],
         "sums": sums,
         "lists": list_states(now),
-        "unknown": desk.unknown,
     }
     return render(request, "vulnerabilities/page.html", context)
 
@@ -105,7 +105,7 @@ def vulnerabilities_tenant(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "tenant": tenant,
         "counts": tenant.weaknesses,
-        "read_at": _moment(tenant.weaknesses.get("read_at")),
+        "read_at": moment_of(tenant.weaknesses.get("read_at")),
         "worst": worst,
         "finding": finding,
         "lines": lines,
@@ -128,10 +128,6 @@ def _asked(request: HttpRequest) -> Asked:
     which = request.GET.get("which", "")
     text = request.GET.get("q", "").replace("\0", "").strip()[:60]
     return Asked(which if which in WHICH else "all", text)
-
-
-def _moment(text: object) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) and text else None
 
 
 @require_safe
@@ -178,7 +174,6 @@ def news_page(request: HttpRequest) -> HttpResponse:
         "feeds": list(PublicFeed.objects.filter(kind=PublicFeed.Kind.NEWS, is_on=True)),
         "tenants": [desk.rights.tenants[pk] for pk in desk.ids if pk in allowed],
         "may_manage": Right.MANAGE_PORTAL in desk.rights.everywhere,
-        "unknown": desk.unknown,
     }
     return render(request, "news/page.html", context)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from django.utils import timezone
 from alerts.feed import SOURCE
 from alerts.models import Poll
 from csc_portal.heat import heat_map
+from csc_portal.web import health
 from tenants.models import Tenant
 from tenants.scope import scope
 from tests.audit import audited
@@ -55,6 +58,19 @@ def test_an_hour_shows_the_worst_of_its_windows(active):
     (failed,) = [cell for cell in row.cells if cell.state == "failed" and cell.error]
     assert "Microsoft Graph answered 500." in failed.words
     assert sum(cell.fetched for cell in row.cells) == 9
+
+
+def test_the_map_has_pages(sign_in, world, monkeypatch):
+    monkeypatch.setattr(health, "HEAT_ROWS", 2)
+    client = sign_in("viewer", *world.tenants.values())
+    first = client.get("/health/heat/?tenant=qa&tenant=qatest&tenant=third").content.decode()
+    named = {slug for slug in world.tenants if f"/tenants/{slug}/" in first}
+    assert len(named) == 2
+    address = re.search(r'rel="next" href="([^"]+)"', first)
+    second = client.get(f"/health/heat/{html.unescape(address[1])}").content.decode()
+    assert {slug for slug in world.tenants if f"/tenants/{slug}/" in second} == (
+        set(world.tenants) - named
+    )
 
 
 @pytest.mark.parametrize("what", ["poll", "windows", "window", "quarantined"])

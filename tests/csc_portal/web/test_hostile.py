@@ -9,14 +9,17 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from alerts.models import Case
+from csc_portal.web.entering import PROVED_AT
 from tenants.audit import record
 from tenants.models import (
     Grant,
@@ -41,6 +44,11 @@ MARKUP = "<img src=x onerror=hostile()>"
 BREAKOUT = f"""=1'">{MARKUP}"""
 SCRIPT_URL = "javascript:hostile()"
 SPREADSHEET = ("=", "+", "-", "@", "\t", "\r")
+QUERY = (
+    "page", "state", "find", "role", "days", "by", "pillar", "which", "q", "show", "sort", "kind",
+    "type", "subscription", "new", "after", "before", "exempt", "tab", "seen", "columns", "do",
+    "first", "last", "system", "who", "action", "since", "until", "status", "next",
+)  # fmt: skip
 AWAY = (
     "https://evil.example/", "//evil.example/", "///evil.example", "/\\evil.example",
     "\\\\evil.example", "https:evil.example", "javascript:alert(1)", "\t//evil.example",
@@ -162,6 +170,35 @@ def test_no_page_holds_a_name_by_itself(sign_in, world: World) -> None:
                 found = personal.search(reply(client, one).text)
                 wrong += [(one, found[0])] if found else []
     assert wrong == []
+
+
+@pytest.mark.parametrize("text", ["\0", "9" * 40])
+def test_no_query_breaks_a_page(text: str, sign_in, world: World) -> None:
+    """The queue's own filters have a test of theirs: test_queue.py."""
+    client = sign_in("admin")
+    client.raise_request_exception = False
+    paths = {path.partition("?")[0] for method, path, _ in calls(world) if method == "get"}
+    query = dict.fromkeys(QUERY, text)
+    broken = [
+        path
+        for path in sorted(paths)
+        if reply(client, ("get", path, {}), **query).response.status_code >= 500
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("address", ["http://[", "//\x00]", "x" * 3000])
+def test_no_header_breaks_a_page(address: str, sign_in, client: Client, world: World) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": address}
+    assert client.get("/", headers=headers).status_code == 204
+    person = sign_in("admin")
+    case = world.cases["qa"].public_id
+    assert person.get(f"/cases/{case}/", headers=headers).status_code == 200
+    session = person.session
+    session[PROVED_AT] = (timezone.now() - timedelta(hours=1)).isoformat()
+    session.save()
+    asked = person.get("/account/totp/", headers=headers)
+    assert asked.headers["HX-Redirect"].startswith("/account/again/")
 
 
 def test_nobody_is_led_away(sign_in, world: World) -> None:

@@ -12,9 +12,8 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
-from django.views import View
 
-from csc_portal.web.reauth import RecentLogin
+from csc_portal.web.reauth import recent_login
 from csc_portal.web.sessions import SessionStore, client_of
 from simulator import Simulator
 from tenants.models import EntraMapping, Grant, PortalSession, User
@@ -256,25 +255,25 @@ class TestRecentLogin:
          ("https://evil.example/", "%2F"), ("", "%2F")],
     )  # fmt: skip
     def test_a_page_goes_there_and_back(self, user: User, came_from: str, back: str) -> None:
-        class Guarded(RecentLogin, View):
-            def get(self, request: HttpRequest) -> HttpResponse:
-                return HttpResponse("dangerous")
+        @recent_login
+        def guarded(request: HttpRequest) -> HttpResponse:
+            return HttpResponse("dangerous")
 
         client = entered(user)
         make_stale(client)
         request = RequestFactory().get("/x/?y=1", HTTP_HOST="localhost")
         request.session, request.user = SessionStore(client.cookies["csc"].value), user  # type: ignore[assignment]
-        answer = Guarded.as_view()(request)
+        answer = guarded(request)
         assert answer.headers["Location"] == "/account/again/?next=%2Fx%2F%3Fy%3D1"
         request.META |= {"HTTP_HX_REQUEST": "true", "HTTP_HX_CURRENT_URL": came_from}
         del request.headers
-        answer = Guarded.as_view()(request)
+        answer = guarded(request)
         assert answer.headers["HX-Redirect"] == f"/account/again/?next={back}"
         answer = client.post("/account/again/", {"again-password": PASSWORD, "next": "/x/?y=1"})
         assert answer.headers["Location"] == "/x/?y=1"
         request = RequestFactory().get("/x/")
         request.session, request.user = SessionStore(client.cookies["csc"].value), user  # type: ignore[assignment]
-        assert Guarded.as_view()(request).content == b"dangerous"
+        assert guarded(request).content == b"dangerous"
 
     def test_it_leads_nowhere_else(self, user: User) -> None:
         for where in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):
