@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -26,13 +26,12 @@ from csc_portal.api.throttle import SHOWN_DAYS, Use, requests_a_day, used_by_day
 from csc_portal.api.tokens import audiences
 from csc_portal.day_bars import bars
 from csc_portal.own_directory import issuer_url
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.desk import rights_with, user_of
+from csc_portal.web.places import offered, picked
 from csc_portal.web.reauth import ask_for_proof
-from tenants.models import ApiKey, Tenant, TenantGroup, User
+from tenants.models import ApiKey
 from tenants.roles import Right
 
-GROUP = "group:"
-"""Before a group's slug in the form; no slug of a tenant has a colon."""
 SHOWN = 200
 
 
@@ -69,20 +68,16 @@ class KeyForm(forms.Form):
             for one, told in EXPLAINED.items()
             if rights.may_somewhere(RIGHT_OF[one])
         ]
-        self.fields["places"].choices = [
-            *((f"{GROUP}{one.slug}", f"Group {one.name}") for one in groups),
-            *((ref.slug, ref.name) for pk, ref in rights.tenants.items() if pk in usable),
-        ]
+        tenants = (ref for pk, ref in rights.tenants.items() if pk in usable)
+        self.fields["places"].choices = offered(groups, tenants)
 
     def order(self) -> NewKey:
-        places = self.cleaned_data["places"]
-        groups = [one.removeprefix(GROUP) for one in places if one.startswith(GROUP)]
-        slugs = [one for one in places if not one.startswith(GROUP)]
+        tenants, groups = picked(self.cleaned_data["places"])
         return NewKey(
             self.cleaned_data["name"],
             self.cleaned_data["scopes"],
-            list(Tenant.objects.filter(slug__in=slugs)) if slugs else [],
-            list(TenantGroup.objects.filter(slug__in=groups)) if groups else [],
+            tenants,
+            groups,
             self.cleaned_data["days"],
             self.cleaned_data.get("application"),
             self.cleaned_data["requests_a_day"],
@@ -119,23 +114,17 @@ class KeyLine:
         return sum(one.requests for one in self.used) if self.used else None
 
 
-def _rights(request: HttpRequest) -> Rights:
-    rights = desk_of(request).rights
-    if not rights.may_somewhere(Right.MANAGE_KEYS):
-        raise Http404
-    return rights
-
-
-def _visible(user: User, rights: Rights) -> QuerySet[ApiKey]:
+def _visible(request: HttpRequest) -> QuerySet[ApiKey]:
     """One's own; who may manage keys everywhere sees everybody's."""
-    is_wide = Right.MANAGE_KEYS in rights.everywhere
-    return ApiKey.objects.select_related("owner").filter(Q() if is_wide else Q(owner=user))
+    is_wide = Right.MANAGE_KEYS in rights_with(request, Right.MANAGE_KEYS).everywhere
+    mine = Q() if is_wide else Q(owner=user_of(request))
+    return ApiKey.objects.select_related("owner").filter(mine)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys_page(request: HttpRequest) -> HttpResponse:
     """Those there are with their use, and a form for a new one, which the answer shows once."""
-    rights, user = _rights(request), user_of(request)
+    rights, user = rights_with(request, Right.MANAGE_KEYS), user_of(request)
     groups = groups_of(user, rights)
     # Both forms are posted here; their fields have names of their own.
     of_application = "app-name" in request.POST
@@ -160,7 +149,7 @@ def keys_page(request: HttpRequest) -> HttpResponse:
                 return redirect("api-tokens")
             context = {"key": key, "whole": whole}
             return render(request, "settings/api_key.html", context)
-    keys = list(_visible(user, rights).prefetch_related("tenants", "groups")[:SHOWN])
+    keys = list(_visible(request).prefetch_related("tenants", "groups")[:SHOWN])
     used = used_by_day([key.pk for key in keys])
     context = {
         "lines": [KeyLine(key, used.get(key.pk) if used is not None else None) for key in keys],
@@ -181,9 +170,7 @@ def _takes_tokens(rights: Rights) -> bool:
 @require_safe
 def key_use(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """What a key was used for, day by day."""
-    key = _visible(user_of(request), _rights(request)).filter(public_id=public_id).first()
-    if key is None:
-        raise Http404
+    key = get_object_or_404(_visible(request), public_id=public_id)
     used = used_by_day([key.pk], SHOWN_DAYS)
     days = used[key.pk] if used is not None else None
     context = {
@@ -199,11 +186,8 @@ def key_use(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def key_revoke(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """At once."""
-    user = user_of(request)
-    key = _visible(user, _rights(request)).filter(public_id=public_id).first()
-    if key is None:
-        raise Http404
-    if revoke_key(key, actor=user.username, now=timezone.now()):
+    key = get_object_or_404(_visible(request), public_id=public_id)
+    if revoke_key(key, actor=user_of(request).username, now=timezone.now()):
         messages.success(request, f"{key.prefix} opens nothing any more.")
     return redirect("api-tokens")
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.desk import rights_with, user_of
 from csc_portal.web.report_forms import BrandForm
 from tenants.audit import record
 from tenants.models import Branding
@@ -17,8 +17,7 @@ from tenants.roles import Right
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def branding_page(request: HttpRequest) -> HttpResponse:
-    if Right.MANAGE_PORTAL not in desk_of(request).rights.everywhere:
-        raise Http404
+    rights_with(request, Right.MANAGE_PORTAL, everywhere=True)
     row = Branding.objects.first()
     is_post = request.method == "POST"
     form = BrandForm(row, request.POST if is_post else None, request.FILES if is_post else None)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from clients.addresses import check_url, parse_networks
 from clients.errors import Rejected
 from csc_portal.feeds import read_feed, url_of
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.desk import rights_with, user_of
 from tenants.audit import record
 from tenants.models import PublicFeed
 from tenants.roles import Right
@@ -50,8 +50,7 @@ class FeedForm(forms.ModelForm):
 
 def _check(request: HttpRequest) -> str:
     """The name of who may change this. Raises Http404 for others."""
-    if Right.MANAGE_PORTAL not in desk_of(request).rights.everywhere:
-        raise Http404
+    rights_with(request, Right.MANAGE_PORTAL, everywhere=True)
     return user_of(request).username
 
 

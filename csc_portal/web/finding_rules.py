@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from csc_portal.access import Rights
 from csc_portal.finding_tickets import plan_finding_tickets
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.desk import rights_with, user_of
 from posture.models import Finding
 from tenants.audit import record
 from tenants.models import FindingRule, Tenant
@@ -43,13 +43,6 @@ class FindingRuleForm(forms.Form):
         self.fields["place"].choices = places
 
 
-def _rights(request: HttpRequest) -> Rights:
-    rights = desk_of(request).rights
-    if not rights.may_somewhere(Right.MANAGE_RULES):
-        raise Http404
-    return rights
-
-
 def _may_all(rights: Rights) -> bool:
     return Right.MANAGE_RULES in rights.everywhere
 
@@ -63,7 +56,7 @@ def _places(rights: Rights) -> list[tuple[str, str]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def finding_rules_page(request: HttpRequest) -> HttpResponse:
     """Rules for all tenants and for those of the user, and a form for one more."""
-    rights = _rights(request)
+    rights = rights_with(request, Right.MANAGE_RULES)
     places = _places(rights)
     if request.method == "POST" and request.POST.get("place") not in dict(places):
         raise Http404
@@ -115,7 +108,7 @@ def _save(request: HttpRequest, data: dict[str, object]) -> None:
 @require_POST
 def finding_rule_drop(request: HttpRequest, pk: int) -> HttpResponse:
     """Tickets that are there stay, and are told what becomes of their findings."""
-    rights = _rights(request)
+    rights = rights_with(request, Right.MANAGE_RULES)
     rule = FindingRule.objects.select_related("tenant").filter(pk=pk).first()
     if rule is None:
         raise Http404

@@ -47,14 +47,14 @@ def groups_page(request: HttpRequest) -> HttpResponse:
     groups = TenantGroup.objects.annotate(
         members=Count("tenants", distinct=True), given=Count("grants", distinct=True)
     )
-    return render(
-        request, "access/groups.html", {"groups": groups, "form": form, "manager": manager}
-    )
+    return render(request, "access/groups.html", {"groups": groups, "form": form})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_page(request: HttpRequest, slug: str) -> HttpResponse:
-    """Its name and members. `member`: slugs, all of them; what is not named is taken out."""
+    """Its name and members. `member`: slugs, all of them; `was`: those that the page showed, so
+    that what somebody else changed meanwhile stays.
+    """
     manager = _manager(request)
     group = get_object_or_404(TenantGroup, slug=slug)
     form = RenameForm(request.POST or None, instance=group)
@@ -68,9 +68,9 @@ def group_page(request: HttpRequest, slug: str) -> HttpResponse:
         "group": group,
         "form": form,
         "tenants": [(ref, ref.pk in members) for ref in manager.rights.tenants.values()],
+        "was": " ".join(r.slug for r in manager.rights.tenants.values() if r.pk in members),
         "members": len(members),
         "granted": group.grants.select_related("user").order_by("user__username"),
-        "manager": manager,
     }
     return render(request, "access/group.html", context)
 
@@ -81,9 +81,11 @@ def _save(request: HttpRequest, manager: Manager, form: RenameForm, group: Tenan
     with transaction.atomic():
         form.save()
         before = {tenant.slug: tenant for tenant in group.tenants.all()}
+        shown = set(request.POST["was"].split()) if "was" in request.POST else set(before)
+        stay = (before.keys() | (wanted - shown)) - (shown - wanted)
         after = {
             tenant.slug: tenant
-            for tenant in Tenant.objects.filter(slug__in=[s for s in wanted if _is_slug(s)])
+            for tenant in Tenant.objects.filter(slug__in=[s for s in stay if _is_slug(s)])
         }
         group.tenants.set(after.values())
         for action, slugs in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from csc_portal import granting
 from csc_portal.granting import Manager, effective, where_text
+from csc_portal.typed import number_of
 from csc_portal.web.desk import Desk, desk_of, user_of
 from csc_portal.web.entering import end_sessions
 from csc_portal.web.people_forms import GrantForm, PersonForm, posted_place, roles_of, where_of
@@ -64,8 +66,8 @@ def people_page(request: HttpRequest) -> HttpResponse:
         "state": state if state in STATES else "",
         "states": STATES,
         "role": role,
+        "query": urlencode({"find": text, "state": state, "role": role}),
         "roles": roles_of(manager),
-        "manager": manager,
     }
     return render(request, "access/people.html", context)
 
@@ -90,7 +92,6 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         "may_switch": manager.may_switch_off(person),
         "is_self": person.pk == manager.user.pk,
         "form": GrantForm(manager=manager),
-        "manager": manager,
     }
     return render(request, "access/person.html", context)
 
@@ -105,7 +106,6 @@ def my_access(request: HttpRequest) -> HttpResponse:
         "lines": _lines(user, manager),
         "effective": effective(user, manager.rights.tenants.values()),
         "is_self": True,
-        "manager": manager,
     }
     return render(request, "access/person.html", context)
 
@@ -118,7 +118,7 @@ def roles_page(request: HttpRequest) -> HttpResponse:
     rows = [
         (text, [right in RIGHTS[role] for role, _ in roles]) for right, text in EXPLAINED.items()
     ]
-    return render(request, "access/roles.html", {"roles": roles, "rows": rows, "manager": manager})
+    return render(request, "access/roles.html", {"roles": roles, "rows": rows})
 
 
 @require_POST
@@ -141,13 +141,11 @@ def person_give(request: HttpRequest, pk: int) -> HttpResponse:
 def person_take(request: HttpRequest, pk: int) -> HttpResponse:
     manager = _manager(request)
     person = manager.person(pk)
-    grant = request.POST.get("grant", "")
-    if not grant.isdecimal() or len(grant) > 17:
-        raise Http404
+    grant_id = number_of(request.POST.get("grant", ""))
     if asked := ask_for_proof(request):
         return asked
     try:
-        granting.take(manager, person, int(grant))
+        granting.take(manager, person, grant_id)
     except BadGrant as err:
         messages.warning(request, str(err))
     else:
@@ -191,9 +189,9 @@ def person_new(request: HttpRequest) -> HttpResponse:
         except BadGrant as err:
             form.add_error(None, str(err))
         else:
-            context = {"person": user, "password": password, "manager": manager}
+            context = {"person": user, "password": password}
             return render(request, "access/made.html", context)
-    return render(request, "access/new.html", {"form": form, "manager": manager})
+    return render(request, "access/new.html", {"form": form})
 
 
 def _manager(request: HttpRequest) -> Manager:

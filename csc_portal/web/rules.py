@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alerts.policy import ACTIONS, BadRule, describe_group, read_definition
-from alerts.policy_fields import FIELDS
 from alerts.rules import (
     Draft,
     Refused,
@@ -27,13 +26,12 @@ from alerts.rules import (
 )
 from csc_portal.access import Rights
 from csc_portal.dry_run import DryRun, dry_run
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.typed import number_of
+from csc_portal.web.desk import desk_of, rights_with, user_of
+from csc_portal.web.places import offered, picked
 from csc_portal.web.rule_form import FIELD_CHOICES, OPERATOR_CHOICES, RuleForm, rows_of
 from tenants.models import Rule, Tenant, TenantGroup
 from tenants.roles import Right
-
-GROUP = "group:"
-"""Before a group's slug in the form; no slug of a tenant has a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +47,6 @@ class RuleLine:
     @property
     def has_ended(self) -> bool:
         return self.rule.expires_at is not None and self.rule.expires_at <= timezone.now()
-
-
-def _rights(request: HttpRequest) -> Rights:
-    rights = desk_of(request).rights
-    if not rights.may_somewhere(Right.MANAGE_RULES):
-        raise Http404
-    return rights
 
 
 def _may_all(rights: Rights) -> bool:
@@ -87,7 +78,7 @@ def _groups_of(rules: Iterable[Rule]) -> dict[int, str]:
 @require_safe
 def rules_page(request: HttpRequest) -> HttpResponse:
     """Those of the tenants in scope, of their groups, and those for all."""
-    rights = _rights(request)
+    rights = rights_with(request, Right.MANAGE_RULES)
     ids = set(desk_of(request).ids) & set(rights.having(Right.MANAGE_RULES))
     rules = listed(sorted(ids))
     groups = _groups_of(rules)
@@ -96,7 +87,7 @@ def rules_page(request: HttpRequest) -> HttpResponse:
 
 
 def _own(request: HttpRequest, public_id: uuid.UUID) -> tuple[Rights, RuleLine]:
-    rights = _rights(request)
+    rights = rights_with(request, Right.MANAGE_RULES)
     ids = rights.having(Right.MANAGE_RULES)
     rule = next((one for one in listed(ids) if one.public_id == public_id), None)
     if rule is None:
@@ -110,18 +101,14 @@ def _form(rights: Rights, data: Any, initial: Mapping[str, Any] | None = None) -
     # A rule for a group without tenants would be shown to nobody.
     filled = TenantGroup.objects.filter(tenants__isnull=False).distinct().order_by("name")
     groups = filled if may_all else ()
-    choices = [
-        *((f"{GROUP}{group.slug}", f"Group {group.name}") for group in groups),
-        *((rights.tenants[pk].slug, rights.tenants[pk].name) for pk in ids),
-    ]
+    choices = offered(groups, (rights.tenants[pk] for pk in ids))
     return RuleForm(choices, data, initial=initial, may_all=may_all)
 
 
 def _chosen(place: str) -> tuple[Tenant | None, TenantGroup | None]:
     """What the form's `For` says; it was checked against the choices."""
-    if place.startswith(GROUP):
-        return None, TenantGroup.objects.get(slug=place.removeprefix(GROUP))
-    return (Tenant.objects.get(slug=place) if place else None), None
+    tenants, groups = picked([place] if place else [])
+    return next(iter(tenants), None), next(iter(groups), None)
 
 
 def _draft(form: RuleForm, tenant: Tenant | None, group: TenantGroup | None = None) -> Draft:
@@ -134,7 +121,7 @@ def _draft(form: RuleForm, tenant: Tenant | None, group: TenantGroup | None = No
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule_new(request: HttpRequest) -> HttpResponse:
-    rights, user = _rights(request), user_of(request)
+    rights, user = rights_with(request, Right.MANAGE_RULES), user_of(request)
     form = _form(rights, request.POST if request.method == "POST" else None)
     if form.is_valid():
         tenant, group = _chosen(form.cleaned_data["tenant"])
@@ -174,7 +161,7 @@ def rule_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         dry = _dry_run(form, rights, rule.tenant_id, rule.group_id)
         return _page(request, form, line, dry)
     if form.is_valid():
-        rule.version = _number(request.POST.get("version", ""))
+        rule.version = _version(request)
         tenant = Tenant.objects.filter(pk=rule.tenant_id).first() if rule.tenant_id else None
         try:
             edit_rule(rule, _draft(form, tenant), actor=user.username, owner_id=user.pk,
@@ -225,7 +212,6 @@ def _page(
         "versions": versions(line.rule) if line else [],
         "fields": FIELD_CHOICES,
         "operators": OPERATOR_CHOICES,
-        "described": FIELDS,
     }
     return render(request, "settings/rule.html", context, status=422 if form.errors else 200)
 
@@ -237,7 +223,7 @@ def rule_end(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     act = {"expire": expire_rule, "delete": delete_rule}.get(request.POST.get("do", ""))
     if not line.may_change or act is None:
         raise Http404
-    line.rule.version = _number(request.POST.get("version", ""))
+    line.rule.version = _version(request)
     try:
         act(line.rule, actor=user_of(request).username, now=timezone.now())
     except Refused as err:
@@ -247,7 +233,8 @@ def rule_end(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     return redirect("rules")
 
 
-def _number(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 10):
+def _version(request: HttpRequest) -> int:
+    version = number_of(request.POST.get("version", ""))
+    if not version:
         raise Http404
-    return int(text)
+    return version

@@ -28,7 +28,7 @@ def search(request: HttpRequest) -> HttpResponse:
         record(user.username, "searched", facts=facts)
     context = {
         "found": found,
-        "pages": [e for e in Frame(request).navigation if text.casefold() in e.label.casefold()],
+        "pages": [e for e in Frame(request).navigation if text.casefold() in e.name.casefold()],
         "is_long_enough": is_long_enough,
         "tenants": desk.rights.tenants,
     }

@@ -15,9 +15,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from alerts.overlap import BadClass, as_body
 from alerts.overlap_classes import edit_class, list_classes, reset_class
 from clients.errors import Rejected
-from csc_portal.access import Rights
 from csc_portal.installation import installation
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.web.desk import desk_of, rights_with, user_of
 from csc_portal.web.settings_tabs import tabs_for
 from tenants.roles import Right
 from ticketing.adapters.description import load_options
@@ -62,17 +61,10 @@ EXAMPLE = {
 }
 
 
-def _rights(request: HttpRequest) -> Rights:
-    rights = desk_of(request).rights
-    if not rights.may_somewhere(Right.MANAGE_RULES):
-        raise Http404
-    return rights
-
-
 @require_safe
 def detections_page(request: HttpRequest) -> HttpResponse:
     """Every class as it holds for all tenants."""
-    may_change = Right.MANAGE_RULES in _rights(request).everywhere
+    may_change = Right.MANAGE_RULES in rights_with(request, Right.MANAGE_RULES).everywhere
     context = {"classes": list_classes(), "may_change": may_change}
     return render(request, "settings/detections.html", context)
 
@@ -80,8 +72,7 @@ def detections_page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def detection_page(request: HttpRequest, name: str = "") -> HttpResponse:
     """One class, or a new one. `do`: reset takes our own change of it back."""
-    if Right.MANAGE_RULES not in _rights(request).everywhere:
-        raise Http404
+    rights_with(request, Right.MANAGE_RULES, everywhere=True)
     shown = next((one for one in list_classes() if one.kind.name == name), None)
     if name and shown is None:
         raise Http404
@@ -120,8 +111,7 @@ def _initial(shown: Any) -> dict[str, object]:
 @require_safe
 def installation_page(request: HttpRequest) -> HttpResponse:
     """What runs here, where it looks, and whether what it needs answers."""
-    if Right.MANAGE_PORTAL not in desk_of(request).rights.everywhere:
-        raise Http404
+    rights_with(request, Right.MANAGE_PORTAL, everywhere=True)
     context = {
         "found": installation(),
         "idle_minutes": settings.SESSION_IDLE_MINUTES,

@@ -151,7 +151,10 @@ def _general(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 
 def _permissions(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    may_consent = Right.ONBOARD in desk_of(request).rights.everywhere
     if request.method == "POST" and request.POST.get("do") == "consent":
+        if not may_consent:
+            raise Http404
         onboarding = consent_of(tenant, user_of(request))
         return redirect("onboarding-step", onboarding.public_id, "consent")
     problem = ""
@@ -160,7 +163,6 @@ def _permissions(request: HttpRequest, tenant: Tenant) -> HttpResponse:
             check_permissions(tenant)
         except FAULTS as err:
             problem = str(err)
-    may_consent = Right.ONBOARD in desk_of(request).rights.everywhere
     context = {"table": permissions_of(tenant), "problem": problem, "may_consent": may_consent}
     return _page(request, tenant, "permissions", context)
 

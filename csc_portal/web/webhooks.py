@@ -8,13 +8,15 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from clients.errors import ApiError
 from csc_portal.access import Group, Rights, groups_of
-from csc_portal.web.desk import desk_of, user_of
+from csc_portal.typed import number_of
+from csc_portal.web.desk import desk_of, rights_with, user_of
+from csc_portal.web.places import offered, picked
 from csc_portal.web.reauth import ask_for_proof
 from csc_portal.webhooks.events import EXPLAINED
 from csc_portal.webhooks.hooks import (
@@ -29,12 +31,10 @@ from csc_portal.webhooks.hooks import (
     switch,
 )
 from tenants.directories import BadSecret
-from tenants.models import Tenant, TenantGroup, User, Webhook, WebhookDelivery
+from tenants.models import User, Webhook, WebhookDelivery
 from tenants.roles import Right
 
 SHOWN = 50
-GROUP = "group:"
-"""Before a group's slug in the form; no slug of a tenant has a colon."""
 
 
 class WebhookForm(forms.Form):
@@ -61,49 +61,37 @@ class WebhookForm(forms.Form):
     def __init__(self, data: Any, rights: Rights, groups: tuple[Group, ...]) -> None:
         super().__init__(data)
         managed = set(rights.having(Right.MANAGE_KEYS))
-        self.fields["places"].choices = [
-            *((f"{GROUP}{one.slug}", f"Group {one.name}") for one in groups),
-            *((ref.slug, ref.name) for pk, ref in rights.tenants.items() if pk in managed),
-        ]
+        tenants = (ref for pk, ref in rights.tenants.items() if pk in managed)
+        self.fields["places"].choices = offered(groups, tenants)
 
     def order(self) -> NewWebhook:
-        places = self.cleaned_data["places"]
-        groups = [one.removeprefix(GROUP) for one in places if one.startswith(GROUP)]
-        slugs = [one for one in places if not one.startswith(GROUP)]
+        tenants, groups = picked(self.cleaned_data["places"])
         return NewWebhook(
             name=self.cleaned_data["name"],
             url=self.cleaned_data["url"],
             events=self.cleaned_data["events"],
-            tenants=list(Tenant.objects.filter(slug__in=slugs)) if slugs else [],
-            groups=list(TenantGroup.objects.filter(slug__in=groups)) if groups else [],
+            tenants=tenants,
+            groups=groups,
         )
 
 
-def _rights(request: HttpRequest) -> Rights:
-    rights = desk_of(request).rights
-    if not rights.may_somewhere(Right.MANAGE_KEYS):
-        raise Http404
-    return rights
-
-
-def _visible(user: User, rights: Rights) -> Any:
+def _visible(request: HttpRequest) -> Any:
     """One's own; who may manage webhooks everywhere sees everybody's."""
+    rights = rights_with(request, Right.MANAGE_KEYS)
     hooks = Webhook.objects.select_related("owner")
-    return hooks if Right.MANAGE_KEYS in rights.everywhere else hooks.filter(owner=user)
+    is_wide = Right.MANAGE_KEYS in rights.everywhere
+    return hooks if is_wide else hooks.filter(owner=user_of(request))
 
 
 def _hook(request: HttpRequest, public_id: uuid.UUID) -> Webhook:
-    found = _visible(user_of(request), _rights(request)).filter(public_id=public_id).first()
-    if found is None:
-        raise Http404
-    hook: Webhook = found
+    hook: Webhook = get_object_or_404(_visible(request), public_id=public_id)
     return hook
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def webhooks_page(request: HttpRequest) -> HttpResponse:
     """Those there are, and a form for a new one, whose secret the answer shows once."""
-    rights, user = _rights(request), user_of(request)
+    rights, user = rights_with(request, Right.MANAGE_KEYS), user_of(request)
     form = WebhookForm(request.POST or None, rights, groups_of(user, rights))
     if request.method == "POST" and form.is_valid():
         if asked := ask_for_proof(request):
@@ -114,7 +102,7 @@ def webhooks_page(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(err))
         else:
             return _with_secret(request, hook)
-    hooks = _visible(user, rights).prefetch_related("tenants", "groups")
+    hooks = _visible(request).prefetch_related("tenants", "groups")
     context = {"hooks": hooks, "form": form}
     status = 422 if form.errors else 200
     return render(request, "settings/webhooks.html", context, status=status)
@@ -136,9 +124,8 @@ def webhook_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """What it is, and the newest of what it was told. `before`: further back in the log."""
     hook = _hook(request, public_id)
     log = WebhookDelivery.objects.filter(webhook=hook)
-    before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 19:
-        log = log.filter(pk__lt=int(before))
+    if before := number_of(request.GET.get("before", "")):
+        log = log.filter(pk__lt=before)
     rows = list(log.order_by("-pk")[: SHOWN + 1])
     slugs = {pk: ref.slug for pk, ref in desk_of(request).rights.tenants.items()}
     lines = [(row, slugs.get(row.tenant_id or 0, "")) for row in rows[:SHOWN]]
@@ -178,10 +165,8 @@ def webhook_do(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _replay(request: HttpRequest, hook: Webhook, user: User) -> None:
-    number = request.POST.get("delivery", "")
-    if not number.isdecimal() or len(number) > 18:
-        raise Http404
-    delivery = WebhookDelivery.objects.filter(webhook=hook, pk=int(number)).first()
+    number = number_of(request.POST.get("delivery", ""))
+    delivery = WebhookDelivery.objects.filter(webhook=hook, pk=number).first()
     if delivery is None:
         raise Http404
     delivery.webhook = hook

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from django.utils import timezone
 
 from csc_portal.access import rights_of
 from csc_portal.granting import Manager, effective
+from csc_portal.web import people
 from csc_portal.web.entering import PROVED_AT
 from tenants.grants import Where
 from tenants.models import Grant, Tenant, TenantGroup, User
@@ -241,6 +244,25 @@ class TestGroups:
         admin.post("/settings/access/groups/banks/delete/")
         assert rights_of(bo).ids == ()
 
+    def test_what_somebody_else_changed_meanwhile_stays(self, sign_in, qa, qatest, third) -> None:
+        admin = sign_in("admin")
+        group = TenantGroup.objects.create(slug="banks", name="Banks")
+        group.tenants.set([qa])
+        shown = admin.get("/settings/access/groups/banks/").content.decode()
+        assert 'name="was" value="qa"' in shown
+        group.tenants.set([qa, qatest])
+        fields = {"name": "Banks", "was": "qa", "member": ["third"]}
+        admin.post("/settings/access/groups/banks/", fields)
+        assert {tenant.slug for tenant in group.tenants.all()} == {"qatest", "third"}
+
+    def test_it_may_have_more_members_than_forms_have_fields(self, sign_in, qa) -> None:
+        admin = sign_in("admin")
+        group = TenantGroup.objects.create(slug="banks", name="Banks")
+        members = ["qa", *(f"tenant-{number}" for number in range(1500))]
+        fields = {"name": "Banks", "was": "", "member": members}
+        assert admin.post("/settings/access/groups/banks/", fields).status_code == 302
+        assert [tenant.slug for tenant in group.tenants.all()] == ["qa"]
+
     def test_a_bad_slug_or_a_taken_one_is_told(self, sign_in, db) -> None:
         admin = sign_in("admin")
         TenantGroup.objects.create(slug="banks", name="Banks")
@@ -276,6 +298,20 @@ def test_who_manages_whom_is_never_more_than_ones_own(sign_in, qa: Tenant) -> No
                 Right.ONBOARD, Right.MANAGE_GROUPS, Right.MANAGE_PORTAL,
             }  # fmt: skip
         assert manager.roles_at(Where()) == ()
+
+
+def test_the_next_page_keeps_the_filter(sign_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "PAGE_SIZE", 1)
+    admin = sign_in("admin")
+    for name, role in (("x-one", "viewer"), ("x-two", "viewer"), ("x-three", "lead")):
+        Grant.objects.create(user=User.objects.create_user(name), role=role)
+    first = admin.get("/settings/access/?find=x-&role=viewer&state=on").content.decode()
+    assert "x-one" in first
+    assert "Page 1 of 2" in first
+    address = re.search(r'rel="next" href="([^"]+)"', first)
+    second = admin.get(f"/settings/access/{html.unescape(address[1])}").content.decode()
+    assert "x-two" in second
+    assert "Page 2 of 2" in second
 
 
 @pytest.mark.parametrize("what", ["give", "take", "switch", "new"])

@@ -53,6 +53,13 @@ def test_a_rule_is_made_of_rows(sign_in, world: World) -> None:
     ]  # fmt: skip
 
 
+def test_the_last_day_of_a_rule_is_one_of_utc(sign_in, world: World) -> None:
+    lead = sign_in("lead", world.tenants["qa"])
+    lead.post("/account/preference/", {"time_zone": "Asia/Tokyo"})
+    assert lead.post("/settings/rules/new/", {**RULE, "expires": "9999-12-31"}).status_code == 302
+    assert ">9999-12-31<" in lead.get("/settings/rules/").content.decode()
+
+
 def test_a_rule_for_a_group(sign_in, world: World) -> None:
     group = TenantGroup.objects.create(slug="banks", name="Banks")
     group.tenants.set([world.tenants["qa"], world.tenants["qatest"]])

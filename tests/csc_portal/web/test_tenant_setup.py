@@ -229,6 +229,13 @@ def test_permissions_are_asked_and_consent_is_repeated(admin: Client, tenant: Te
     assert onboarding.finished_at is not None
 
 
+def test_who_may_not_onboard_begins_no_consent(sign_in, tenant: Tenant) -> None:
+    own = sign_in("admin", tenant)
+    assert "Consent again" not in own.get(at(tenant, "permissions")).content.decode()
+    assert own.post(at(tenant, "permissions"), {"do": "consent"}).status_code == 404
+    assert not Onboarding.objects.filter(tenant=tenant).exists()
+
+
 def test_new_promises_hold_for_what_is_open(sign_in, world: World) -> None:
     form = {"auto_close": "off", "high_touch": "1", "high_resolve": "2", "medium_touch": "120",
             "medium_resolve": "1440", "low_touch": "480", "low_resolve": "4320"}  # fmt: skip

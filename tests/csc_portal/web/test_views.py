@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from alerts import triage
 from alerts.models import Case
 from csc_portal.columns import COLUMNS, FIRST, chosen
 from csc_portal.views import MOST_OWN, MOST_SHOWN
-from tenants.models import Grant, SavedView, Tenant, TenantGroup, User
+from tenants.models import Grant, QueueEntry, SavedView, Tenant, TenantGroup, User
 from tenants.scope import scope
 from tests.csc_portal.web.conftest import World
 
@@ -218,6 +220,12 @@ class TestScope:
 
 
 class TestMenu:
+    def test_a_page_is_found_by_its_name(self, sign_in, world: World) -> None:
+        client = sign_in("admin")
+        for text, place in (("vulnerabilit", "/vulnerabilities/"), ("secure s", "/secure-score/")):
+            found = client.post("/search/", {"text": text}, headers={"HX-Request": "true"})
+            assert f'href="{place}"' in found.content.decode()
+
     def test_times_are_those_of_the_zone(self, sign_in, world: World) -> None:
         client = sign_in("admin")
         client.post("/account/preference/", {"time_zone": "Asia/Tokyo"})
@@ -225,6 +233,35 @@ class TestMenu:
         assert preferences(client)["time_zone"] == "Asia/Tokyo"
         assert "JST" in client.get("/").content.decode()
         assert 'value="Europe/Berlin"' in client.get("/account/zones/").content.decode()
+
+    def test_an_hour_is_named_by_the_zone_and_a_day_of_utc_by_utc(
+        self, sign_in, world: World
+    ) -> None:
+        now = timezone.now()
+        with scope(world.tenants["qa"]):
+            QueueEntry.objects.update(last_activity_at=now)
+        client = sign_in("admin")
+        client.post("/account/preference/", {"time_zone": "America/Sao_Paulo"})
+        hours = client.get("/queue/hours/").content.decode()
+        assert " -03:" in hours
+        assert "UTC" not in hours
+        days = client.get("/chain/trend/").content.decode()
+        yesterday, before = now - timedelta(days=1), now - timedelta(days=7)
+        assert f"{yesterday:%a} {yesterday.day} {yesterday:%b} UTC" in days
+        assert f"{before:%a} {before.day} {before:%b} UTC" not in days
+
+    def test_a_choice_leads_back_to_a_page_that_can_be_opened(self, sign_in, world: World) -> None:
+        client = sign_in("admin")
+        asked = client.get("/entities/?pillar=device").content.decode()
+        assert 'name="next" value="/entities/?pillar=device" data-address' in asked
+        for page, back in (
+            ("http://testserver/entities/?pillar=device", "/entities/?pillar=device"),
+            ("https://evil.example/x", ""), ("http://[", ""), ("", ""),
+        ):  # fmt: skip
+            found = client.post("/search/", {"text": "x1"}, headers={"Referer": page})
+            text = found.content.decode()
+            assert f'name="next" value="{back}"' in text, page
+            assert "data-address" not in text
 
     def test_the_tour_comes_once(self, sign_in, world: World) -> None:
         client = sign_in("admin")
