@@ -74,8 +74,8 @@ class CaseActions(ApiView):
         if problem := forbidden(order, self.rights.tenants[tenant.pk], tenant):
             raise Problem(422, problem)
         case = version_of(tenant, entry)
-        wanted = self.request.headers.get("If-Match", "*").strip()
-        if wanted not in ("*", etag(case)):
+        wanted = self.request.headers.get("If-Match", "*").split(",")
+        if not {"*", etag(case)} & {one.strip() for one in wanted}:
             raise Problem(412, STALE)
         try:
             with scope(tenant):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -19,7 +19,7 @@ from csc_portal.access import TenantRef, case_for
 from csc_portal.api import shapes
 from csc_portal.api.bodies import alert_body, by_alert
 from csc_portal.api.documented import ONE_TENANT, PAGING, SINCE, UNTIL, errors
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
+from csc_portal.api.pages import bad_cursor, cursor_for, cursor_of, limit_of, page
 from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.records import time_of
 from csc_portal.api.scopes import Scope
@@ -65,8 +65,10 @@ class Alerts(ApiView):
             public_id = uuid.UUID(query["case"])
         except ValueError:
             raise bad_fields(FieldError("case", "This is no id of a case.")) from None
-        self.tenants()  # an unknown tenant is told here, too
+        tenants = self.tenants()
         entry, tenant = case_for(self.owner, public_id, self.right, self.rights)
+        if tenant.pk not in tenants:
+            raise Http404
         return Response(page(alerts_of(self.rights.tenants[tenant.pk], case_id=entry.case_id)))
 
 
@@ -117,7 +119,7 @@ class AlertSearch(ApiView):
         except ValueError:
             at = None
         if at is None or at.tzinfo is None or not 0 < values[1] < 2**63:
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+            raise bad_cursor()
         return at, values[1]
 
     def _wanted(self, query: QueryDict) -> dict[str, Any]:

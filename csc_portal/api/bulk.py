@@ -18,8 +18,8 @@ from csc_portal.api.asked import Bulk, order_fields
 from csc_portal.api.bulk_run import carry_out
 from csc_portal.api.documented import IDEMPOTENCY, errors
 from csc_portal.api.once import once
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
-from csc_portal.api.problems import FieldError, Problem, bad_fields
+from csc_portal.api.pages import cursor_for, limit_of, page, place_of
+from csc_portal.api.problems import Problem
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from tenants.audit import record
@@ -104,10 +104,8 @@ class TaskItems(ApiView):
     def get(self, request: Request, id: uuid.UUID) -> Response:
         task = _own(self, id)
         limit = limit_of(request.query_params, MOST_ITEMS)
-        values = cursor_of(request.query_params, (int,)) or [0]
-        if not 0 <= values[0] <= len(task.cases):
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
-        start, end = values[0], values[0] + limit
+        start = place_of(request.query_params, 0, len(task.cases))
+        end = start + limit
         items = []
         for place, case in enumerate(task.cases[start:end], start):
             known = place < len(task.results)

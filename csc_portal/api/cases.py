@@ -19,8 +19,8 @@ from csc_portal.api import shapes
 from csc_portal.api.bodies import case_body, case_detail
 from csc_portal.api.documented import FILTER, PAGING, TENANT, errors
 from csc_portal.api.filtering import FILTERS, filter_of, narrowed
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
-from csc_portal.api.problems import FieldError, Problem, bad_fields
+from csc_portal.api.pages import bad_cursor, cursor_for, cursor_of, limit_of, page
+from csc_portal.api.problems import Problem
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from csc_portal.filters import Filter
@@ -82,7 +82,7 @@ class Cases(FilteredView):
         if values is None:
             return ""
         if not wanted.ordering.read(values[0]):
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+            raise bad_cursor()
         return str(values[0])
 
 
@@ -183,7 +183,7 @@ def position_of(query: QueryDict, tenants: Mapping[int, TenantRef]) -> Position 
     except ValueError:
         public_id = None
     if not (0 <= change < 2**63 and 0 <= place < 2**63) or (gone and not public_id):
-        raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+        raise bad_cursor()
     return Position(change, place, public_id)
 
 

@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from alerts.models import Alert, AlertEntity
 from csc_portal import queue
 from csc_portal.access import Rights, TenantRef
+from csc_portal.api import shapes
 from csc_portal.api.bodies import alert_body, by_alert, case_body
 from csc_portal.api.cases import FilteredView
 from csc_portal.api.documented import FILTER, SINCE, TENANT, UNTIL, errors
@@ -64,16 +65,6 @@ STREAMED = {
     (200, "text/csv"): OpenApiTypes.STR,
 }
 Batches = Iterator[Sequence[Any]]
-_CASE_COLUMNS = (
-    "id", "number", "reference", "tenant", "title", "category", "source", "status", "severity",
-    "priority", "pillars", "is_vip", "alert_count", "entity_count", "entities", "verdict",
-    "first_activity_at", "last_activity_at", "opened_at", "changed_at", "due_at",
-)  # fmt: skip
-_ALERT_COLUMNS = (
-    "source_ref", "tenant", "case", "title", "category", "techniques", "severity", "status",
-    "classification", "determination", "service_source", "product", "detector", "incident",
-    "pillars", "created_at", "updated_at", "first_activity_at", "last_activity_at", "entities",
-)  # fmt: skip
 
 
 class KeyLost(RuntimeError):
@@ -135,7 +126,7 @@ class CaseExport(FilteredView, ExportView):
             guarded(self.key, tenants, case_batches(wanted, tenants, self.owner.pk))
         )
         content = _written(
-            kind, found, _CASE_COLUMNS,
+            kind, found, tuple(shapes.CaseShape().fields),
             lambda pairs: (case_body(row, tenants[row.tenant_id], known) for row, known in pairs),
             lambda pairs: (case_document(row, tenants) for row, _ in pairs),
             (ocsf.incident_finding, ecs.case_document),
@@ -165,7 +156,7 @@ class AlertExport(ExportView):
             guarded(self.key, tenants, alert_batches(tenants, since, until))
         )
         content = _written(
-            kind, found, _ALERT_COLUMNS,
+            kind, found, tuple(shapes.AlertShape().fields),
             lambda found: (
                 alert_body(one, ref, one.case.public_id if one.case else None, named)
                 for one, ref, named in found

@@ -16,8 +16,7 @@ from csc_portal.access import TenantRef
 from csc_portal.api import posture_shapes, shapes
 from csc_portal.api.bodies import Body, assignee
 from csc_portal.api.documented import PAGING, SINCE, TENANT, UNTIL, errors
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
-from csc_portal.api.problems import FieldError, bad_fields
+from csc_portal.api.pages import bad_cursor, cursor_for, cursor_of, limit_of, page
 from csc_portal.api.records import time_of
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
@@ -112,7 +111,7 @@ def _behind(values: list[Any] | None) -> Q:
         if at.tzinfo is None:
             raise ValueError("a time without a zone")
     except ValueError:
-        raise bad_fields(FieldError("cursor", "This is none of the portal's cursors.")) from None
+        raise bad_cursor() from None
     return Q(opened_at__lt=at) | Q(opened_at=at, public_id__lt=last)
 
 

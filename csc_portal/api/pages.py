@@ -13,12 +13,14 @@ from typing import Any
 import orjson
 from django.http import QueryDict
 
-from csc_portal.api.problems import FieldError, bad_fields
+from csc_portal.api.problems import FieldError, Problem, bad_fields
 
 DEFAULT_LIMIT = 50
 MOST = 200
 PAGING = frozenset({"cursor", "limit"})
 _LONGEST = 600
+MOST_ID = 2**62
+"""No row has a higher number."""
 
 
 def limit_of(query: QueryDict, most: int = MOST) -> int:
@@ -46,8 +48,25 @@ def cursor_of(query: QueryDict, kinds: tuple[type, ...]) -> list[Any] | None:
             FieldError("cursor", "Take it from the answer before, with the same filters.")
         )
     if not all(type(one) is kind for one, kind in zip(values[1:], kinds, strict=True)):
-        raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+        raise bad_cursor()
     return values[1:]
+
+
+def place_of(query: QueryDict, usual: int, most: int) -> int:
+    """The cursor of a list that goes on at a number, from 0 to `most`; `usual` without one.
+
+    Raises Problem.
+    """
+    values = cursor_of(query, (int,))
+    place: int = values[0] if values else usual
+    if not 0 <= place <= most:
+        raise bad_cursor()
+    return place
+
+
+def bad_cursor() -> Problem:
+    """Of one that holds what none of ours does."""
+    return bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
 
 
 def _decoded(text: str) -> list[Any] | None:

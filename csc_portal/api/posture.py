@@ -17,7 +17,15 @@ from csc_portal.access import tenant_for
 from csc_portal.api import posture_shapes, shapes
 from csc_portal.api.bodies import Body
 from csc_portal.api.documented import PAGING, SINCE, TENANT, UNTIL, errors
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
+from csc_portal.api.pages import (
+    MOST_ID,
+    bad_cursor,
+    cursor_for,
+    cursor_of,
+    limit_of,
+    page,
+    place_of,
+)
 from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.records import time_of, uuid_of
 from csc_portal.api.scopes import Scope
@@ -35,7 +43,6 @@ from tenants.scope import scope
 
 LONGEST_TYPE = 120
 COUNTS = ("watched", "unwatched", "exempt", "unknown", "ignored", "new")
-_BAD_CURSOR = FieldError("cursor", "This is none of the portal's cursors.")
 
 
 class PostureView(ApiView):
@@ -48,9 +55,7 @@ class PostureView(ApiView):
     def by_tenant(self, body: Callable[[Tenant], Body]) -> Response:
         """A page over tenants, of their own rows alone."""
         query = self.request.query_params
-        limit, after = limit_of(query), (cursor_of(query, (int,)) or [0])[0]
-        if not 0 <= after < 2**31:
-            raise bad_fields(_BAD_CURSOR)
+        limit, after = limit_of(query), place_of(query, 0, MOST_ID)
         rows = Tenant.objects.filter(pk__in=self.tenants(), pk__gt=after)
         read = list(rows.exclude(state=Tenant.State.OFFBOARDED).order_by("pk")[: limit + 1])
         shown = read[:limit]
@@ -126,9 +131,7 @@ class ScoreControls(PostureView):
     def get(self, request: Request, slug: str) -> Response:
         tenant, query = self.tenant(slug), request.query_params
         limit, state = limit_of(query), self.one_of("state", ("open", "any"))
-        start = (cursor_of(query, (int,)) or [0])[0]
-        if not 0 <= start < 2**31:
-            raise bad_fields(_BAD_CURSOR)
+        start = place_of(query, 0, MOST_ID)
         found = tenant_score(tenant, timezone.now()).steps
         if state == "open":
             found = [step for step in found if _is_open(step)]
@@ -216,14 +219,14 @@ def _day_of(values: list[Any] | None) -> date | None:
     try:
         return date.fromisoformat(values[0]) if values else None
     except ValueError:
-        raise bad_fields(_BAD_CURSOR) from None
+        raise bad_cursor() from None
 
 
 def _id_of(values: list[Any] | None) -> uuid.UUID | None:
     try:
         return uuid.UUID(values[0]) if values else None
     except ValueError:
-        raise bad_fields(_BAD_CURSOR) from None
+        raise bad_cursor() from None
 
 
 def _type_of(text: str) -> str:

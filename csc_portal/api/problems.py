@@ -141,7 +141,7 @@ def answer(err: Exception, context: Mapping[str, Any]) -> Response | None:
         headers["WWW-Authenticate"] += f', error="invalid_token", error_description="{err.why}"'
     if isinstance(err, exceptions.Throttled) and err.wait is not None:
         headers["Retry-After"] = str(max(1, int(err.wait)))
-    if found.status_code == 503:
+    elif found.status_code in (429, 503):
         headers["Retry-After"] = "5"
     return Response(
         {

@@ -23,7 +23,7 @@ from csc_portal.access import TenantRef
 from csc_portal.api import shapes
 from csc_portal.api.bodies import Body, decision_body, delivery_body, ticket_body
 from csc_portal.api.documented import ONE_TENANT, PAGING, SINCE, UNTIL, errors
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
+from csc_portal.api.pages import MOST_ID, cursor_for, limit_of, page, place_of
 from csc_portal.api.problems import FieldError, bad_fields
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
@@ -49,9 +49,7 @@ class RecordsView(ApiView):
         """Two queries: the tenant, and the rows with their cases."""
         query = self.request.query_params
         ref, limit = self.one_tenant(), limit_of(query)
-        before = (cursor_of(query, (int,)) or [2**62])[0]
-        if not 0 < before <= 2**62:
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+        before = place_of(query, MOST_ID, MOST_ID)
         case = uuid_of(query, "case")
         with scope(Tenant.objects.get(pk=ref.pk)):
             wanted = rows().filter(pk__lt=before).select_related("case").order_by("-pk")

@@ -22,7 +22,7 @@ from csc_portal.api.asked import Strict
 from csc_portal.api.bodies import Body
 from csc_portal.api.documented import IDEMPOTENCY, ONE_TENANT, PAGING, errors
 from csc_portal.api.once import once
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
+from csc_portal.api.pages import MOST_ID, cursor_for, limit_of, page, place_of
 from csc_portal.api.problems import NOT_HERE, FieldError, Problem, bad_fields
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
@@ -37,7 +37,6 @@ from tenants.scope import scope
 
 PDF = "application/pdf"
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
-_BAD_CURSOR = FieldError("cursor", "This is none of the portal's cursors.")
 
 
 class ReportShape(s.Serializer[Any]):
@@ -93,9 +92,7 @@ class Reports(ReportsView):
     def get(self, request: Request) -> Response:
         query = request.query_params
         ref, limit = self.one_tenant(), limit_of(query)
-        before = (cursor_of(query, (int,)) or [2**62])[0]
-        if not 0 < before <= 2**62:
-            raise bad_fields(_BAD_CURSOR)
+        before = place_of(query, MOST_ID, MOST_ID)
         with scope(Tenant.objects.get(pk=ref.pk)):
             rows = Report.objects.defer("figures", "before").filter(pk__lt=before).order_by("-pk")
             read = list(rows[: limit + 1])

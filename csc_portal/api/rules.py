@@ -13,8 +13,7 @@ from csc_portal.access import TenantRef
 from csc_portal.api import shapes
 from csc_portal.api.bodies import rule_body
 from csc_portal.api.documented import PAGING, SINCE, TENANT, UNTIL, errors
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
-from csc_portal.api.problems import FieldError, bad_fields
+from csc_portal.api.pages import bad_cursor, cursor_for, cursor_of, limit_of, page
 from csc_portal.api.records import time_of
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
@@ -70,7 +69,7 @@ class Audit(ApiView):
             time_of(query, name)
         limit, values = limit_of(query), cursor_of(query, (int,))
         if values and not 0 < values[0] < 2**62:
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+            raise bad_cursor()
         reader = reader_for(self.rights, list(self.tenants()), is_narrowed="tenant" in query)
         wanted = parse(query)
         lines = audit_page(reader, wanted, values[0] if values else None, limit + 1)

@@ -13,8 +13,7 @@ from csc_portal.access import tenant_for
 from csc_portal.api import shapes
 from csc_portal.api.documented import PAGING, errors
 from csc_portal.api.keys import scopes_of
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
-from csc_portal.api.problems import FieldError, bad_fields
+from csc_portal.api.pages import MOST_ID, cursor_for, limit_of, page, place_of
 from csc_portal.api.scopes import Scope
 from csc_portal.api.view import ApiView
 from csc_portal.people import workers
@@ -54,9 +53,7 @@ class Tenants(ApiView):
     def get(self, request: Request) -> Response:
         query = request.query_params
         ids, limit = self.rights.having(self.right), limit_of(query)
-        after = (cursor_of(query, (int,)) or [0])[0]
-        if not 0 <= after < 2**31:
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+        after = place_of(query, 0, MOST_ID)
         rows = list(Tenant.objects.filter(pk__in=ids, pk__gt=after).order_by("pk")[: limit + 1])
         shown = rows[:limit]
         counts = open_by_tenant([tenant.pk for tenant in shown])

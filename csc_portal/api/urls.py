@@ -1,6 +1,6 @@
 """Addresses of the API; part of csc_portal/urls.py. None ends in a slash."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from csc_portal.api import (
     actions,
@@ -84,12 +84,9 @@ def _below(patterns: list[URLPattern]) -> list[URLPattern]:
     return [path(PREFIX + str(p.pattern), p.callback, name=p.name) for p in patterns]
 
 
-API = _below(
-    [
-        *ENDPOINTS,
-        path("schema", schema.served, name="api-schema"),
-        path("<path:rest>", NotHere.as_view(), name="api-nothing"),
-    ]
-)
+API = [
+    *_below([*ENDPOINTS, path("schema", schema.served, name="api-schema")]),
+    re_path(f"^{PREFIX}", NotHere.as_view(), name="api-nothing"),  # whatever else follows
+]
 urlpatterns = [pattern for pattern in API if pattern.name not in ("api-schema", "api-nothing")]
 """What the OpenAPI document tells of."""

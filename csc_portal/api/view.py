@@ -159,10 +159,10 @@ class ApiView(APIView):
 class NotHere(ApiView):
     """Every address below /api/v1/ that is none."""
 
-    def get(self, request: Request, rest: str = "") -> Response:
+    def get(self, request: Request) -> Response:
         raise NotFound
 
-    def post(self, request: Request, rest: str = "") -> Response:
+    def post(self, request: Request) -> Response:
         raise NotFound
 
     def _check_query(self, query: QueryDict) -> None:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from csc_portal.api import posture_shapes, shapes
 from csc_portal.api.bodies import Body
 from csc_portal.api.documented import PAGING, TENANT, errors
-from csc_portal.api.pages import cursor_for, cursor_of, limit_of, page
+from csc_portal.api.pages import MOST_ID, cursor_for, limit_of, page, place_of
 from csc_portal.api.posture import PostureView
 from csc_portal.api.problems import FieldError, bad_fields
 from posture import weakness_list
@@ -58,9 +58,7 @@ class Weaknesses(PostureView):
     )  # fmt: skip
     def get(self, request: Request, slug: str) -> Response:
         tenant, query = self.tenant(slug), request.query_params
-        limit, start = limit_of(query), (cursor_of(query, (int,)) or [0])[0]
-        if not 0 <= start < 2**31:
-            raise bad_fields(FieldError("cursor", "This is none of the portal's cursors."))
+        limit, start = limit_of(query), place_of(query, 0, MOST_ID)
         asked = Asked(self.one_of("which", WHICH) or "all", _text_of(query.get("text", "")))
         with scope(tenant):
             read = weakness_list.page(asked, limit=limit + 1, offset=start)

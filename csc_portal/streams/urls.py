@@ -16,6 +16,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz),
     path("api/v1/events", Events.as_view()),
-    re_path("^(?P<rest>.*)$", NotHere.as_view()),
+    re_path("", NotHere.as_view()),
 ]
 handler500 = server_error

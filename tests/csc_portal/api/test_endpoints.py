@@ -71,7 +71,9 @@ def test_every_error_has_the_one_shape(key_of, stranger, world: World, settings)
     client = Client(headers=auth, raise_request_exception=False)
     problem(stranger.get("cases"), 401, "unauthorized")
     problem(caller.get("nothing/here"), 404, "not-found")
+    problem(caller.get(""), 404, "not-found")
     problem(caller.get("cases/"), 404, "not-found")
+    problem(caller.get("cases%0Ax"), 404, "not-found")
     problem(caller.get("cases/not-an-id"), 404, "not-found")
     refused = caller.post("cases")
     problem(refused, 405, "method-not-allowed")
@@ -111,7 +113,7 @@ def test_actions_hold_to_the_version(key_of, world: World) -> None:
     path = f"cases/{case.public_id}"
     first = caller.get(path)
     assert (first.headers["ETag"], first.json()["version"]) == ('"v1"', 1)
-    started = caller.post(f"{path}/actions", {"do": "start"}, **{"If-Match": '"v1"'})
+    started = caller.post(f"{path}/actions", {"do": "start"}, **{"If-Match": '"v7", "v1"'})
     assert (started.status_code, started.headers["ETag"]) == (200, '"v2"')
     assert started.json()["assignee"]["id"] == caller.key.owner_id
     again = caller.post(f"{path}/actions", {"do": "reopen"}, **{"If-Match": '"v1"'})
@@ -221,6 +223,7 @@ def test_alerts_by_their_id_at_microsoft(key_of, world: World) -> None:
     assert {one["kind"] for one in alert["entities"]} >= {"user", "device", "ip"}
     assert caller.get("alerts?tenant=qa&source_ref=qa-").json()["items"] == []
     assert caller.get(f"alerts?case={case.public_id}").json()["items"] == [alert]
+    problem(caller.get(f"alerts?tenant=qatest&case={case.public_id}"), 404, "not-found")
     for query in ("", "?case=x", "?source_ref=qa-0", f"?case={case.public_id}&source_ref=x"):
         problem(caller.get(f"alerts{query}"), 400, "validation")
 

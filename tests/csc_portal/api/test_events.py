@@ -273,6 +273,7 @@ def test_seats_are_bounded_and_given_back(owner, listen) -> None:
     first, *_ = [listen(caller) for _ in range(4)]
     refused = listen(caller).answer
     assert (refused.status_code, refused.json()["title"]) == (429, "Too many requests")
+    assert refused.headers["Retry-After"] == "5"
     assert listen(owner("hear-a")).answer.ok  # another key has seats of its own
     first.close()
     wait_for(lambda: listen(caller).answer.ok, 60, "the seat is free again")

@@ -98,6 +98,7 @@ def test_csv_holds_what_ndjson_holds(client: Client, filled, key, what: str) -> 
     name = "id" if what == "cases" else "source_ref"
     assert [row[name] for row in table] == [one[name] for one in found]
     assert [json.loads(row["entities"]) for row in table] == [one["entities"] for one in found]
+    assert list(table[0]) == list(found[0])
 
 
 def test_nothing_personal_and_nothing_of_others(client: Client, filled, key) -> None:
