@@ -56,10 +56,6 @@ class Facet:
     is_open: bool = True
     later: str = ""
 
-    @property
-    def is_used(self) -> bool:
-        return any(option.is_on for option in self.options)
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
