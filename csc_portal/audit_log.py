@@ -19,6 +19,7 @@ from alerts.rows import run
 from csc_portal.access import Rights, TenantRef
 from csc_portal.audit_formats import Line
 from csc_portal.people import SOMEBODY
+from csc_portal.typed import number_of
 from tenants.audit import SYSTEM
 from tenants.grants import DIRECTORY
 from tenants.models import AuditEntry, AuditSeal, Tenant
@@ -29,7 +30,7 @@ LONGEST = 150
 NOT_PEOPLE = frozenset({SYSTEM, DIRECTORY})
 
 _OWN_PEOPLE = """
-SELECT u.username FROM tenants_user u JOIN tenants_grant g ON g.user_id = u.id
+SELECT u.id, u.username FROM tenants_user u JOIN tenants_grant g ON g.user_id = u.id
 GROUP BY u.id HAVING bool_and(g.role = ANY(%s)) AND array_agg(g.tenant_id::int) && %s::int[]
 """
 
@@ -78,17 +79,31 @@ class Reader:
     """Who reads: the tenants whose entries they may see, and how people are named to them.
 
     `is_everywhere`: entries of no tenant too. `own_people` is None for the provider's side; for a
-    customer it holds the user names that they may read.
+    customer it holds the user names that they may read, and `own_ids` the numbers of these users.
     """
 
     tenants: Mapping[int, TenantRef | Tenant]
     is_everywhere: bool
     own_people: frozenset[str] | None = None
+    own_ids: frozenset[int] = frozenset()
 
     def name(self, actor: str) -> str:
         if self.own_people is None or actor in self.own_people:
             return actor
         return SOMEBODY
+
+    def subject(self, subject: str) -> str:
+        kind, _, number = subject.partition(" ")
+        return subject if kind != "user" or self._may_know(number_of(number)) else kind
+
+    def facts(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        owner = facts.get("owner")
+        if not isinstance(owner, int) or self._may_know(owner):
+            return facts
+        return {name: fact for name, fact in facts.items() if name != "owner"}
+
+    def _may_know(self, user_id: int) -> bool:
+        return self.own_people is None or user_id in self.own_ids
 
 
 def reader_for(rights: Rights, tenant_ids: Sequence[int], *, is_narrowed: bool) -> Reader:
@@ -105,7 +120,8 @@ def reader_for(rights: Rights, tenant_ids: Sequence[int], *, is_narrowed: bool) 
 def customers_reader(tenants: Mapping[int, TenantRef | Tenant]) -> Reader:
     """Somebody of these customers. One query."""
     found = run(_OWN_PEOPLE, [sorted(CUSTOMER_ROLES), list(tenants)])
-    return Reader(tenants, False, NOT_PEOPLE | {row[0] for row in found})
+    names = NOT_PEOPLE | {name for _, name in found}
+    return Reader(tenants, False, names, frozenset(user_id for user_id, _ in found))
 
 
 def page(reader: Reader, wanted: Wanted, before: int | None, limit: int) -> list[Line]:
@@ -172,5 +188,5 @@ def _line(entry: AuditEntry, reader: Reader, seq: int | None) -> Line:
     tenant: Any = reader.tenants.get(entry.tenant_id or 0)
     return Line(
         entry.pk, entry.at, reader.name(entry.actor), entry.action, tenant.slug if tenant else "",
-        entry.subject, entry.facts, seq,
+        reader.subject(entry.subject), reader.facts(entry.facts), seq,
     )  # fmt: skip
