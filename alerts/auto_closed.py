@@ -46,8 +46,11 @@ def auto_closed(since: datetime, until: datetime, *, limit: int = MOST) -> list[
 
 
 def decisions_of(case_id: int) -> list[Decision]:
-    """Everything that was decided about a case, the newest first. One statement."""
-    return list(Decision.objects.filter(case_id=case_id).order_by("-at", "-pk"))
+    """Everything that was decided about a case, the one that holds first. One statement.
+
+    By number, not by time: a case is locked while it is decided about, and clocks differ.
+    """
+    return list(Decision.objects.filter(case_id=case_id).order_by("-pk"))
 
 
 def _entry(row: Decision, case: Case) -> AutoClosed:

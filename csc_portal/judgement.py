@@ -48,7 +48,10 @@ def judge(
     the foreground) this is done here, too, as long as cases wait for it with their tickets.
     """
     if content or is_due or patience_s:
+        began = time.monotonic()
         _find_out(tenant, content, now, is_due=is_due or patience_s > 0, patience_s=patience_s)
+        # A decision is dated when it is made: another worker's may have come first meanwhile.
+        now += timedelta(seconds=time.monotonic() - began)
     decided = decide(tenant, now)
     until = time.monotonic() + min(patience_s, LONGEST_WAIT_S)
     while time.monotonic() < until and _is_awaited(tenant):

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts import triage
+from alerts.auto_closed import decisions_of
 from alerts.models import Case, CaseEvent, Decision
 from alerts.refresh import summarise
 from alerts.suppress import NewSuppression, snooze, suppress, wake
@@ -66,6 +67,16 @@ def test_the_second_time_nothing_changes(qa: Tenant, one: Case) -> None:
     assert Case.objects.values().get() == before
     assert Decision.objects.count() == 1
     assert decide(qa, NOW).judged == 0
+
+
+def test_what_was_decided_last_holds_whatever_the_clock_of_the_worker(
+    qa: Tenant, one: Case
+) -> None:
+    know("a", PENDING)
+    decide(qa, NOW)
+    know("a", UNKNOWN)
+    decide(qa, NOW - hours(0.1))
+    assert [found.outcome for found in decisions_of(one.pk)] == ["raised", "waiting"]
 
 
 @pytest.mark.parametrize("facts", [UNKNOWN, replace(PROVEN, audits_known=Known.FAILED), PENDING])
