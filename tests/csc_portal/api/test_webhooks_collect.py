@@ -31,6 +31,7 @@ from tenants.models import (
     WebhookDelivery,
 )
 from tenants.onboarding import NewTenant, create_tenant, erase_tenant
+from tenants.rows import run
 from tenants.scope import scope
 from tests.csc_portal.api.receiver import receiving
 from tests.csc_portal.web.conftest import fill
@@ -138,13 +139,14 @@ def test_what_commits_late_is_told_and_collectors_do_not_race(live: tuple[Tenant
     tenant, hook = live
     early, late = fill(tenant, 2)
     gather()
-    written, may_commit = threading.Event(), threading.Event()
+    begun, may_write = threading.Event(), threading.Event()
 
     def slow_writer() -> None:
         with scope(tenant), transaction.atomic():
+            run("SELECT pg_current_xact_id()", [])  # lower than that of what is told before
+            begun.set()
+            may_write.wait(60)
             triage.start(tenant.pk, {late.pk: 1}, actor_id=1)
-            written.set()
-            may_commit.wait(20)
         connection.close()
 
     def collector() -> None:
@@ -154,11 +156,11 @@ def test_what_commits_late_is_told_and_collectors_do_not_race(live: tuple[Tenant
 
     writer = threading.Thread(target=slow_writer)
     writer.start()
-    written.wait(20)
+    begun.wait(60)
     with scope(tenant):
         triage.assign(tenant.pk, {early.pk: 1}, actor_id=1, assignee_id=1)
     gather()
-    may_commit.set()
+    may_write.set()
     writer.join()
     racing = [threading.Thread(target=collector) for _ in range(3)]
     for thread in racing:
