@@ -10,8 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from alerts.prepare import prepare_page
-from csc_portal import inventory
-from csc_portal.inventory import is_full_due, run_inventory, start_inventories
+from csc_portal.inventory import is_full_due, run_inventory
 from posture.inventory import NO_SUBSCRIPTION, read_changes
 from posture.models import (
     AzureResource,
@@ -23,6 +22,7 @@ from posture.models import (
 from tenants.directories import arm_for, pseudonymiser_for
 from tenants.models import FindingEntry, Tenant
 from tenants.scope import granted, scope
+from tenants.secrets import vault
 from tests.csc_portal.web.documents import alert
 from tests.posture.lab import NET, SUBSCRIPTION, VAULT, VM, Azure, read, set_rule, states
 
@@ -344,8 +344,6 @@ def test_a_rotated_key_renames_rows(simulator, azure: Azure, customer: Tenant) -
         "csc-pseudonym-key", base64.b64encode(uuid.uuid4().bytes * 2).decode()
     )
     try:
-        from tenants.secrets import vault
-
         vault().forget("csc-pseudonym-key")
         read(customer)
         with scope(customer):
@@ -355,40 +353,6 @@ def test_a_rotated_key_renames_rows(simulator, azure: Azure, customer: Tenant) -
     finally:
         simulator.control.set_secret("csc-pseudonym-key", kept[-1]["value"])
         vault().forget("csc-pseudonym-key")
-
-
-def test_who_is_due(azure: Azure, customer: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    Tenant.objects.exclude(pk=customer.pk).update(state="paused")
-    asked: list[tuple] = []
-    monkeypatch.setattr(
-        inventory.inventory_tenant, "apply_async", lambda args, queue: asked.append(args)
-    )
-    start_inventories()
-    start_inventories()
-    assert asked == [(customer.pk, True)]
-
-
-def test_a_change_of_the_rule_while_reading_is_not_lost(azure: Azure, customer: Tenant) -> None:
-    azure.subscription()
-    read(customer)
-    inventory.read_soon(customer)
-    assert Tenant.objects.get(pk=customer.pk).next_inventory_at is None
-    assert is_full_due(Tenant.objects.get(pk=customer.pk), timezone.now())
-
-
-def test_a_rule_that_nothing_was_judged_by_yet_needs_a_full_read(
-    azure: Azure, customer: Tenant
-) -> None:
-    """The read that was to follow its change may be lost, or fail."""
-    azure.subscription()
-    azure.resource("vm", YES)
-    set_rule(customer)
-    read(customer)
-    assert not is_full_due(Tenant.objects.get(pk=customer.pk), timezone.now())
-    set_rule(customer, tags=[["watched", []]])
-    assert is_full_due(Tenant.objects.get(pk=customer.pk), timezone.now())
-    read(customer, is_full=False)
-    assert states(customer) == {"virtualmachines": ("unwatched", "missing")}
 
 
 def test_another_tenant_sees_nothing(azure: Azure, customer: Tenant, qatest: Tenant) -> None:
